@@ -6,4 +6,5 @@
 36
 """
 
+from .layers import *  # noqa: F403
 from .representation import *  # noqa: F403

@@ -334,6 +334,7 @@ class TensorProduct(Representation):
 def trivial(G: FiniteGroup) -> Representation:
     """The trivial representation of G: every element acts on ℝ as 1.
 
+    >>> from equibook import cyclic
     >>> trivial(cyclic(3)).matrix(1).tolist()
     [[1.0]]
 
@@ -345,6 +346,7 @@ def trivial(G: FiniteGroup) -> Representation:
 def regular(G: FiniteGroup) -> Representation:
     """The regular representation of G: it permutes the basis {e_h} of ℝ^|G| by ρ(g) e_h = e_gh.
 
+    >>> from equibook import cyclic
     >>> regular(cyclic(3)).matrix(1).tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
 
@@ -364,6 +366,7 @@ def permutation(G: FiniteGroup, images: Tensor | Sequence[Sequence[int]] | None 
     Raises:
         ValueError: if a row is not a permutation, or images is not a homomorphism; names the pair.
 
+    >>> from equibook import symmetric
     >>> permutation(symmetric(3)).dim
     3
 
@@ -400,6 +403,7 @@ def representation(G: FiniteGroup, matrices: Tensor | Sequence | Mapping[int, Te
     Raises:
         ValueError: if a matrix is not orthogonal, or ρ(g)ρ(h) ≠ ρ(gh); names the elements.
 
+    >>> from equibook import cyclic
     >>> sign = representation(cyclic(2), {1: [[-1.0]]})
     >>> sign.character().tolist()
     [1.0, -1.0]

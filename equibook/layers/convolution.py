@@ -1,0 +1,88 @@
+r"""Convolutions that commute with translations and with the rotations and flips of the grid."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..representation import Representation, pixels
+from .linear import bias_vector, invariant_vector
+from .weights import IntertwinerWeight
+
+__all__ = ["GroupConv2d"]
+
+
+class GroupConv2d(nn.Module):
+    r"""The convolution whose kernel satisfies κ(gx) = ρ_W(g) κ(x) ρ_V(g)⁻¹ for all g.
+
+    Such a kernel is an intertwiner pixels ⊗ V → W, so its space is ``pixels(G, k) * V >> W``, and
+    nothing else is computed. With V = n · trivial this is the lifting layer, with regular
+    representations the group convolution, and any other fibre works the same way.
+
+    Args:
+        source: V, the representation on the channels of the input field.
+        target: W, the representation on the channels of the output field.
+        kernel_size: the side k of the square filter.
+        stride, padding: as in torch.nn.Conv2d.
+        bias: whether to add an invariant vector, which starts at 0.
+        generator: draws the initial weight.
+
+    Input (batch, V.dim, h, w); output (batch, W.dim, h', w').
+
+    Raises:
+        ValueError: if the group does not map the pixels of a filter to each other; in use, if the
+            stride would sample a grid that is not symmetric.
+
+    >>> from equibook import cyclic, regular, trivial
+    >>> G = cyclic(4)
+    >>> lift = GroupConv2d(trivial(G), 8 * regular(G), 3, padding=1)
+    >>> lift(torch.randn(2, 1, 8, 8)).shape
+    torch.Size([2, 32, 8, 8])
+
+    Chapter: Group convolution
+
+    Reference: Cohen and Welling (2016).
+    """
+
+    def __init__(
+        self,
+        source: Representation,
+        target: Representation,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        bias: bool = True,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if source.group.plane is None:
+            raise ValueError(
+                f"A filter needs a group of rotations and flips, cyclic(1 | 2 | 4) or dihedral(1 | 2 | 4); got {source.group}."
+            )
+        if kernel_size < 1 or stride < 1 or padding < 0:
+            raise ValueError(f"Got kernel_size {kernel_size}, stride {stride}, padding {padding}; the least are 1, 1 and 0.")
+        self.source, self.target = source, target
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.weight = IntertwinerWeight(source, target, pixels(source.group, kernel_size), generator=generator)
+        self.bias = invariant_vector(target) if bias else None
+
+    def filters(self) -> Tensor:
+        """The filters as torch.nn.functional.conv2d takes them: (W.dim, V.dim, k, k)."""
+        return self.weight().unflatten(2, (self.kernel_size, self.kernel_size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim != 4 or x.shape[1] != self.source.dim:
+            raise ValueError(f"Expected (batch, {self.source.dim}, h, w) for {self.source}; got {tuple(x.shape)}.")
+        for size in x.shape[2:] if self.stride > 1 and self.source.group.order > 1 else ():
+            if (size + 2 * self.padding - self.kernel_size) % self.stride:
+                raise ValueError(
+                    f"With kernel_size {self.kernel_size}, padding {self.padding} and stride {self.stride} the filter does "
+                    f"not reach both edges of a side of {size} pixels, so a rotation would move the samples. Choose "
+                    f"sizes with (side + 2·padding − kernel_size) divisible by {self.stride}."
+                )
+        return F.conv2d(x, self.filters(), bias_vector(self.bias), self.stride, self.padding)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"

@@ -1,0 +1,104 @@
+r"""The learnable point of Hom_G that every linear layer of the book holds.
+
+A linear layer, a convolution and an equivariant bias differ only in the space: Hom_G(V, W),
+Hom_G(pixels ⊗ V, W) and Hom_G(trivial, W). One module serves the three.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ..representation import Representation, trivial
+
+__all__ = ["IntertwinerWeight"]
+
+
+class IntertwinerWeight(nn.Module):
+    r"""A learnable element of Hom_G(P ⊗ V, W), by its coordinates in an orthonormal basis.
+
+    For V = ⊕ m_i V_i and W = ⊕ n_j W_j the weight falls into blocks, and the n_j · m_i blocks between
+    copies of V_i and W_j share one basis of Hom_G(P ⊗ V_i, W_j). Their coordinates are the
+    parameters, of shape (n_j, m_i, dim Hom_G), drawn from a normal law whose variance is
+    dim W_j / Σ_i m_i dim Hom_G(P ⊗ V_i, W_j): white input of unit variance then leaves with unit
+    variance, whatever the group.
+
+    Args:
+        source: V.
+        target: W.
+        window: P, the pixels of a filter; the trivial representation if there is none.
+        generator: draws the initial coordinates.
+
+    Returns:
+        Called without arguments: the weight, (W.dim, V.dim, P.dim).
+
+    >>> from equibook import cyclic, pixels, regular
+    >>> G = cyclic(4)
+    >>> weight = IntertwinerWeight(2 * regular(G), 3 * regular(G), pixels(G, 3))
+    >>> weight().shape, sum(p.numel() for p in weight.parameters())
+    (torch.Size([12, 8, 9]), 216)
+
+    Chapter: Group convolution
+    """
+
+    def __init__(
+        self,
+        source: Representation,
+        target: Representation,
+        window: Representation | None = None,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.source, self.target = source, target
+        self.window = trivial(source.group) if window is None else window
+        self.coordinates = nn.ParameterDict()
+        for j, (W, n) in enumerate(target.summands):
+            spaces = [self.window * V >> W for V, _ in source.summands]
+            fan = sum(m * H.dim for H, (_, m) in zip(spaces, source.summands, strict=True))
+            for i, (H, (V, m)) in enumerate(zip(spaces, source.summands, strict=True)):
+                if H.dim == 0:
+                    continue
+                draw = torch.randn(n, m, H.dim, generator=generator) * (W.dim / fan) ** 0.5
+                self.coordinates[f"{j}_{i}"] = nn.Parameter(draw)
+                self._store_basis(f"{j}_{i}", H.basis().reshape(H.dim, W.dim, self.window.dim, V.dim).mT)
+
+    def _store_basis(self, key: str, basis: Tensor) -> None:
+        """Keep a basis (dim, W.dim, V.dim, P.dim) in the form that is fastest to expand.
+
+        Between permutation representations each entry of the weight lies in one basis element, so
+        expanding is a look-up, which is several times faster than a product of matrices.
+        """
+        flat = basis.flatten(1)
+        if ((flat != 0).sum(dim=0) == 1).all():
+            self.register_buffer(f"orbit_{key}", flat.ne(0).long().argmax(dim=0), persistent=False)
+            self.register_buffer(f"basis_{key}", flat.amax(dim=1).to(torch.get_default_dtype()), persistent=False)
+        else:
+            self.register_buffer(f"basis_{key}", flat.to(torch.get_default_dtype()), persistent=False)
+
+    def forward(self) -> Tensor:
+        rows = []
+        for j, (W, n) in enumerate(self.target.summands):
+            blocks = [self._block(f"{j}_{i}", W, n, V, m) for i, (V, m) in enumerate(self.source.summands)]
+            rows.append(blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1))
+        return rows[0] if len(rows) == 1 else torch.cat(rows)
+
+    def _block(self, key: str, W: Representation, n: int, V: Representation, m: int) -> Tensor:
+        """The block between n copies of W and m copies of V: (n · W.dim, m · V.dim, P.dim)."""
+        shape = (W.dim, V.dim, self.window.dim)
+        if key not in self.coordinates:  # Hom_G = 0
+            return torch.zeros(n * W.dim, m * V.dim, self.window.dim, **self._like())
+        coordinates, basis = self.coordinates[key], cast(Tensor, getattr(self, f"basis_{key}"))
+        orbit = cast("Tensor | None", getattr(self, f"orbit_{key}", None))
+        entries = coordinates @ basis if orbit is None else (coordinates * basis).index_select(2, orbit)
+        return entries.unflatten(2, shape).transpose(1, 2).reshape(n * W.dim, m * V.dim, self.window.dim)
+
+    def _like(self) -> dict:
+        """The dtype and device of the other blocks; torch's default where there are none."""
+        first = next(self.coordinates.values().__iter__(), None)
+        return {} if first is None else {"dtype": first.dtype, "device": first.device}
+
+    def extra_repr(self) -> str:
+        return f"{self.window * self.source >> self.target}"
