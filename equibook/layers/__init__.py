@@ -1,6 +1,7 @@
 """Part 2. Equivariant layers: modules whose weights live in Hom_G."""
 
 from .checks import assert_equivariant, equivariance_error
+from .comparison import ConvolutionRecord, from_filters
 from .convolution import GroupConv2d
 from .linear import Linear
 from .nonlinearities import NormReLU, Pointwise
@@ -9,6 +10,7 @@ from .weights import IntertwinerWeight
 
 __all__ = [
     "AvgPool2d",
+    "ConvolutionRecord",
     "GlobalAvgPool2d",
     "GroupConv2d",
     "GroupPool",
@@ -19,4 +21,5 @@ __all__ = [
     "SpatialNorm",
     "assert_equivariant",
     "equivariance_error",
+    "from_filters",
 ]

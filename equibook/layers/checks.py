@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
@@ -44,7 +45,8 @@ def equivariance_error(
 
     Chapter: Group convolution
     """
-    return max(_errors(function, source, target, x, elements).values())
+    errors = _errors(function, source, target, x, elements).values()
+    return math.nan if any(map(math.isnan, errors)) else max(errors)
 
 
 def assert_equivariant(
@@ -68,7 +70,7 @@ def assert_equivariant(
     """
     tolerance = TOLERANCES[x.dtype] if tolerance is None else tolerance
     errors = _errors(function, source, target, x, None)
-    worst = max(errors, key=lambda g: errors[g])
+    worst = max(errors, key=lambda g: (math.isnan(errors[g]), errors[g]))
     if not errors[worst] <= tolerance:  # not ≤, so that NaN fails
         raise AssertionError(
             f"Not equivariant from {source} to {target}: relative error {errors[worst]:.2e} at element {worst} of "

@@ -6,12 +6,13 @@ Hom_G(pixels ⊗ V, W) and Hom_G(trivial, W). One module serves the three.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from ..representation import Representation, trivial
+from ..representation import Hom, Representation, trivial
 
 __all__ = ["IntertwinerWeight"]
 
@@ -55,6 +56,8 @@ class IntertwinerWeight(nn.Module):
         self.source, self.target = source, target
         self.window = trivial(source.group) if window is None else window
         self.coordinates = nn.ParameterDict()
+        self._spaces: dict[str, Hom] = {}
+        self.register_buffer("_empty", torch.zeros(0), persistent=False)  # knows dtype and device where Hom_G = 0
         for j, (W, n) in enumerate(target.summands):
             spaces = [self.window * V >> W for V, _ in source.summands]
             fan = sum(m * H.dim for H, (_, m) in zip(spaces, source.summands, strict=True))
@@ -63,20 +66,32 @@ class IntertwinerWeight(nn.Module):
                     continue
                 draw = torch.randn(n, m, H.dim, generator=generator) * (W.dim / fan) ** 0.5
                 self.coordinates[f"{j}_{i}"] = nn.Parameter(draw)
-                self._store_basis(f"{j}_{i}", H.basis().reshape(H.dim, W.dim, self.window.dim, V.dim).mT)
+                self._spaces[f"{j}_{i}"] = H
+                self._store_basis(f"{j}_{i}", H)
 
-    def _store_basis(self, key: str, basis: Tensor) -> None:
-        """Keep a basis (dim, W.dim, V.dim, P.dim) in the form that is fastest to expand.
+    def _store_basis(self, key: str, H: Hom) -> None:
+        """Keep a basis, as (dim, W.dim · V.dim · P.dim), in the form that is fastest to expand.
 
-        Between permutation representations each entry of the weight lies in one basis element, so
-        expanding is a look-up, which is several times faster than a product of matrices.
+        Between permutation representations each entry of the weight lies in one basis element, which
+        is constant, so expanding is a look-up, several times faster than a product of matrices.
         """
-        flat = basis.flatten(1)
-        if ((flat != 0).sum(dim=0) == 1).all():
-            self.register_buffer(f"orbit_{key}", flat.ne(0).long().argmax(dim=0), persistent=False)
-            self.register_buffer(f"basis_{key}", flat.amax(dim=1).to(torch.get_default_dtype()), persistent=False)
+        like = self._empty
+        flat = H.basis().unflatten(2, (self.window.dim, -1)).mT.flatten(1)
+        is_orbit = (flat == 0) | (flat == flat.amax(dim=1, keepdim=True))  # not (1, −1)/√2, from C_2 to its sign
+        if is_orbit.all() and ((flat != 0).sum(dim=0) == 1).all():
+            self.register_buffer(f"orbit_{key}", flat.ne(0).long().argmax(dim=0).to(like.device), persistent=False)
+            self.register_buffer(f"basis_{key}", flat.amax(dim=1).to(like), persistent=False)
         else:
-            self.register_buffer(f"basis_{key}", flat.to(torch.get_default_dtype()), persistent=False)
+            self.register_buffer(f"basis_{key}", flat.to(like), persistent=False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> IntertwinerWeight:
+        """What `.to`, `.double`, `.cuda` call. In another precision the basis is rounded afresh from float64."""
+        before = self._empty.dtype
+        super()._apply(fn, recurse)
+        if self._empty.dtype != before:
+            for key, H in self._spaces.items():
+                self._store_basis(key, H)
+        return self
 
     def forward(self) -> Tensor:
         rows = []
@@ -89,16 +104,11 @@ class IntertwinerWeight(nn.Module):
         """The block between n copies of W and m copies of V: (n · W.dim, m · V.dim, P.dim)."""
         shape = (W.dim, V.dim, self.window.dim)
         if key not in self.coordinates:  # Hom_G = 0
-            return torch.zeros(n * W.dim, m * V.dim, self.window.dim, **self._like())
+            return self._empty.new_zeros(n * W.dim, m * V.dim, self.window.dim)
         coordinates, basis = self.coordinates[key], cast(Tensor, getattr(self, f"basis_{key}"))
         orbit = cast("Tensor | None", getattr(self, f"orbit_{key}", None))
         entries = coordinates @ basis if orbit is None else (coordinates * basis).index_select(2, orbit)
         return entries.unflatten(2, shape).transpose(1, 2).reshape(n * W.dim, m * V.dim, self.window.dim)
-
-    def _like(self) -> dict:
-        """The dtype and device of the other blocks; torch's default where there are none."""
-        first = next(self.coordinates.values().__iter__(), None)
-        return {} if first is None else {"dtype": first.dtype, "device": first.device}
 
     def extra_repr(self) -> str:
         return f"{self.window * self.source >> self.target}"

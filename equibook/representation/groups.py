@@ -63,7 +63,7 @@ class FiniteGroup:
         permutations: Tensor | None = None,
         grid: tuple[int, int] | None = None,
     ) -> None:
-        self.table = torch.as_tensor(table, dtype=torch.long)
+        self.table = torch.as_tensor(table, dtype=torch.long).clone()
         _check_square(self.table)
         self.order = len(self.table)
         self.name = name
@@ -278,7 +278,7 @@ def translations(n: int, m: int) -> FiniteGroup:
 
     Chapter: Group convolution
     """
-    _positive(n, "translations(n, m)"), _positive(m, "translations(n, m)")
+    n, m = _positive(n, "translations(n, m)"), _positive(m, "translations(n, m)")
     a, b = torch.arange(n * m) // m, torch.arange(n * m) % m
     table = (a[:, None] + a) % n * m + (b[:, None] + b) % m
     return FiniteGroup(table, name=f"translations({n}, {m})", grid=(n, m))

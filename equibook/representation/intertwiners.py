@@ -143,6 +143,8 @@ class Hom:
 
 def _project_copies(A: Tensor, V: Representation, m: int, W: Representation, n: int) -> Tensor:
     """Π_G between m copies of V and n copies of W: the same projection in each of the n × m blocks."""
+    if isinstance(V, Irrep) and isinstance(W, Irrep) and V != W:  # Schur's lemma; a sum of many has many such blocks
+        return torch.zeros_like(A)
     blocks = A.unflatten(-1, (m, V.dim)).unflatten(-3, (n, W.dim)).transpose(-3, -2)
     return _solve(V, W).project(blocks).transpose(-3, -2).flatten(-4, -3).flatten(-2, -1)
 

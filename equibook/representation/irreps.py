@@ -7,7 +7,7 @@ so each irreducible has a type, and its commutant has dimension 1, 2 or 4.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -56,7 +56,7 @@ class Irrep(Representation):
         >>> irreps(cyclic(4))[1].commutant().shape
         torch.Size([2, 2, 2])
         """
-        return _commutant(self)
+        return _commutant(self).clone()
 
     def _stack(self, elements: Tensor) -> Tensor:
         return self._data[elements]
@@ -119,12 +119,15 @@ def decompose(V: Representation) -> Decomposition:
 
     Chapter: Intertwiners
     """
-    return _decompose(V)
+    found = _decompose(V)
+    return replace(found, basis=found.basis.clone())  # the caller may change it; what we keep must not
 
 
 @lru_cache(maxsize=64)
 def _decompose(V: Representation) -> Decomposition:
     rhos = irreps(V.group)
+    if isinstance(V, Irrep):
+        return Decomposition(tuple(int(rho == V) for rho in rhos), torch.eye(V.dim, dtype=torch.float64), V)
     character = V.character()
     multiplicities = tuple(
         round(float((character * rho.character()).mean())) // rho.commutant_dim for rho in rhos

@@ -386,7 +386,7 @@ def permutation(G: FiniteGroup, images: Tensor | Sequence[Sequence[int]] | None 
     if wrong.any():
         g = int(wrong.nonzero()[0])
         raise ValueError(f"Element {g} is given {images[g].tolist()}, which is not a permutation.")
-    for s in G.generators:
+    for s in (G.identity, *G.generators):
         failing = (images[G.table[:, s]] != images[:, images[s]]).any(dim=1)
         _raise_not_homomorphism(G, failing, s)
     return Permutation(G, tuple(map(tuple, images.tolist())), natural)
@@ -411,22 +411,22 @@ def representation(G: FiniteGroup, matrices: Tensor | Sequence | Mapping[int, Te
     Chapter: Intertwiners
     """
     if isinstance(matrices, Mapping):
-        stack = _extend(G, {g: torch.as_tensor(m, dtype=torch.float64) for g, m in matrices.items()})
+        stack = _extend(G, {g: torch.as_tensor(m, dtype=torch.float64).detach() for g, m in matrices.items()})
     else:
-        stack = torch.as_tensor(matrices, dtype=torch.float64)
+        stack = torch.as_tensor(matrices, dtype=torch.float64).detach().clone()
     if stack.ndim != 3 or stack.shape[0] != G.order or stack.shape[1] != stack.shape[2]:
         raise ValueError(
             f"{G} needs {G.order} square matrices, shape ({G.order}, dim, dim); got shape {tuple(stack.shape)}."
         )
     gram = stack @ stack.mT - torch.eye(stack.shape[1], dtype=torch.float64)
-    failing = gram.abs().amax(dim=(1, 2)) > TOLERANCE
+    failing = ~(gram.abs().amax(dim=(1, 2)) <= TOLERANCE)  # not >, so that NaN fails
     if failing.any():
         g = int(failing.nonzero()[0])
         raise ValueError(
             f"ρ({g}) is not orthogonal. equibook works with orthogonal matrices; in the basis S^(1/2)·x with "
             "S = the mean of ρ(g)ᵀρ(g) over the group, every representation is."
         )
-    for s in G.generators:
+    for s in (G.identity, *G.generators):
         failing = (stack @ stack[s] - stack[G.table[:, s]]).abs().amax(dim=(1, 2)) > TOLERANCE
         _raise_not_homomorphism(G, failing, s)
     return Matrices(G, stack)

@@ -1,0 +1,173 @@
+"""The learnable intertwiner: its space, its first draw, its precision, its copies and its checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import io
+
+import equibook as eq
+import pytest
+import torch
+from torch import nn
+
+from tests.layers.cases import FIBRES, GRID, fibres
+
+PAIRS = [(G, a, b) for G in GRID for a in FIBRES for b in FIBRES]
+
+
+@pytest.mark.parametrize(("G", "a", "b"), PAIRS, ids=str)
+@pytest.mark.parametrize("window", [None, 2, 3], ids=["linear", "2 × 2", "3 × 3"])
+def test_the_weight_lies_in_hom_and_reaches_all_of_it(G: eq.FiniteGroup, a: str, b: str, window: int | None) -> None:
+    V, W = fibres(G, a), fibres(G, b)
+    P = eq.trivial(G) if window is None else eq.pixels(G, window)
+    weight = eq.IntertwinerWeight(V, W, P, generator=torch.Generator().manual_seed(0)).double()
+    H = P * V >> W
+    parameters = list(weight.parameters())
+    assert sum(p.numel() for p in parameters) == H.dim
+    A = weight().mT.reshape(W.dim, -1)  # (W, V, P) to (W, (P, V))
+    assert float(H.distance(A.detach())) < 1e-12
+    if H.dim:  # coordinates in an orthonormal basis: the map to the weight is an isometry
+        norm = torch.cat([p.flatten() for p in parameters]).norm()
+        assert float(A.norm()) == pytest.approx(float(norm), rel=1e-12)
+
+
+@pytest.mark.parametrize("G", [eq.symmetric(4), eq.quaternion(), eq.alternating(5), eq.dihedral(3)], ids=str)
+def test_any_group_and_any_irreducible(G: eq.FiniteGroup) -> None:
+    for rho in eq.irreps(G):
+        V = 2 * rho + eq.trivial(G)
+        for W in (eq.regular(G), 3 * rho, V):
+            weight = eq.IntertwinerWeight(V, W).double()
+            assert float((V >> W).distance(weight().squeeze(-1).detach())) < 1e-11
+
+
+def test_a_basis_element_with_several_values_is_no_orbit() -> None:
+    """Hom from ℝ[C_2] to the sign is spanned by (1, −1)/√2, and W^G may be spanned by (3, 4)/5."""
+    C2 = eq.cyclic(2)
+    weight = eq.IntertwinerWeight(eq.regular(C2), eq.irreps(C2)[1])().flatten()
+    assert float(weight[0]) == pytest.approx(-float(weight[1])) != 0
+    W = eq.representation(C2, {1: [[-0.28, 0.96], [0.96, 0.28]]})
+    invariant = eq.IntertwinerWeight(eq.trivial(C2), W)().flatten()
+    assert float(invariant[1] / invariant[0]) == pytest.approx(4 / 3, rel=1e-5)
+
+
+def test_precision_is_that_of_the_layer_and_not_of_the_default() -> None:
+    G = eq.dihedral(3)
+    rho = eq.irreps(G)[2]
+    V, W = eq.regular(G) + rho, 2 * rho
+    weight = eq.IntertwinerWeight(V, W)
+    assert weight().dtype == torch.float32
+    assert weight.to(torch.float64)().dtype == torch.float64
+    assert float((V >> W).distance(weight().squeeze(-1).detach())) < 1e-14
+    assert weight.half()().dtype == torch.float16
+    assert float((V >> W).distance(weight.double()().squeeze(-1).detach())) < 1e-14
+
+
+def test_the_default_dtype_is_torchs() -> None:
+    G = eq.cyclic(4)
+    torch.set_default_dtype(torch.float64)
+    try:
+        layer = eq.GroupConv2d(eq.trivial(G), eq.regular(G) + eq.irreps(G)[1], 3)
+        assert {t.dtype for t in (*layer.parameters(), layer.filters())} == {torch.float64}
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_where_hom_is_zero_the_weight_is_zero_in_the_right_dtype(device: torch.device) -> None:
+    G = eq.cyclic(4)
+    weight = eq.IntertwinerWeight(eq.irreps(G)[1], eq.trivial(G))
+    assert list(weight.parameters()) == []
+    moved = weight.to(device, torch.float64)()
+    assert (moved.dtype, moved.device.type, float(moved.abs().sum())) == (torch.float64, device.type, 0)
+    layer = eq.Linear(eq.irreps(G)[1], eq.irreps(G)[2]).to(device, torch.float64)
+    assert layer(torch.ones(3, 2, dtype=torch.float64, device=device)).abs().sum() == 0
+
+
+def test_the_same_generator_gives_the_same_weights() -> None:
+    G = eq.dihedral(4)
+
+    def make(seed: int) -> torch.Tensor:
+        before = torch.get_rng_state()
+        layer = eq.GroupConv2d(eq.trivial(G), 2 * eq.regular(G), 3, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(before, torch.get_rng_state())  # and nobody else's draw is touched
+        return layer.filters()
+
+    assert torch.equal(make(0), make(0))
+    assert not torch.equal(make(0), make(1))
+
+
+def network(G: eq.FiniteGroup) -> nn.Sequential:
+    V = 2 * eq.regular(G) + eq.irreps(G)[-1]
+    return nn.Sequential(eq.GroupConv2d(eq.trivial(G), V, 3), eq.NormReLU(V), eq.GlobalAvgPool2d(V), eq.Linear(V, V))
+
+
+def test_state_dicts_deep_copies_and_pickles_give_the_same_function() -> None:
+    G, x = eq.dihedral(4), torch.randn(2, 1, 6, 6)
+    f, g = network(G), network(G)
+    assert not torch.equal(f(x), g(x))
+    file = io.BytesIO()
+    torch.save(f.state_dict(), file)
+    file.seek(0)
+    g.load_state_dict(torch.load(file, weights_only=True))
+    assert torch.equal(f(x), g(x))
+    assert torch.equal(f(x), copy.deepcopy(f)(x))
+    whole = io.BytesIO()
+    torch.save(f, whole)
+    whole.seek(0)
+    assert torch.equal(f(x), torch.load(whole, weights_only=False)(x))
+    assert torch.equal(f(x), torch.func.functional_call(g, dict(f.named_parameters()), x))
+
+
+def test_only_coordinates_are_saved_and_learned() -> None:
+    layer = network(eq.cyclic(4))[0]
+    assert set(layer.state_dict()) == {name for name, _ in layer.named_parameters()}
+    assert not any(buffer.requires_grad for buffer in layer.buffers())
+
+
+STATISTICS = [
+    (eq.cyclic(1), "trivial", "trivial"),
+    (eq.cyclic(4), "trivial", "regular"),
+    (eq.cyclic(4), "mixed", "mixed"),
+    (eq.dihedral(4), "regular", "regular"),
+    (eq.dihedral(4), "irreps", "mixed"),
+]
+
+
+@pytest.mark.parametrize(("G", "a", "b"), STATISTICS, ids=str)
+@pytest.mark.parametrize("window", [1, 3, 4])
+def test_white_input_of_unit_variance_leaves_with_unit_variance(
+    G: eq.FiniteGroup, a: str, b: str, window: int
+) -> None:
+    r"""E|y|² = ‖A_j‖² for white x, in each copy of W_j; its mean over draws of A must be dim W_j.
+
+    ‖A_j‖² is σ² χ²_f with f = fan: of mean dim W_j and standard deviation dim W_j √(2/f). The mean over
+    N = 400 independent copies and draws is within 5 standard deviations, 5 √(2/(f N)), of 1 but once in 10⁶.
+    """
+    V, W, P = fibres(G, a), fibres(G, b), eq.pixels(G, window)
+    generator = torch.Generator().manual_seed(0)
+    weight = eq.IntertwinerWeight(V, 400 * W, P, generator=generator)() if len(W.summands) == 1 else None
+    if weight is None:  # n (V ⊕ W) interleaves its summands; many copies of each are a sum of its own
+        W = sum_of([400 * atom for atom, _ in W.summands])
+        weight = eq.IntertwinerWeight(V, W, P, generator=generator)()
+    else:
+        W = 400 * W
+    start = 0
+    for atom, n in W.summands:
+        rows = weight[start : start + n * atom.dim]
+        start += n * atom.dim
+        fan = sum(m * (P * U >> atom).dim for U, m in V.summands)
+        if fan == 0:
+            continue
+        mean = float(rows.square().sum()) / (n * atom.dim)
+        assert abs(mean - 1) < 5 * (2 / (fan * n)) ** 0.5
+
+
+def sum_of(terms: list[eq.Representation]) -> eq.Representation:
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total
+
+
+def test_representations_of_two_groups_are_refused() -> None:
+    with pytest.raises(ValueError, match="different groups"):
+        eq.Linear(eq.trivial(eq.cyclic(4)), eq.trivial(eq.dihedral(4)))
