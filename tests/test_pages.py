@@ -47,7 +47,7 @@ READY = """async () => {
     await document.fonts.ready;
     document.querySelectorAll("details").forEach(fold => { fold.open = true; });
     document.querySelectorAll(".toggle-hidden").forEach(fold => { fold.classList.remove("toggle-hidden"); });
-    await new Promise(resume => setTimeout(resume, 250));
+    await new Promise(resume => setTimeout(resume, 400));
 }"""
 
 # what sticks out of the screen and stands in no box that scrolls or clips

@@ -10,7 +10,8 @@
   function mark() {
     for (const box of document.querySelectorAll(boxes)) {
       const scrolls = box.scrollWidth > box.clientWidth + 1;
-      if (scrolls && !box.hasAttribute("tabindex")) {
+      // the theme gives -1 to what was folded, and so had no width, when it looked
+      if (scrolls && box.getAttribute("tabindex") !== "0") {
         box.setAttribute("tabindex", "0");
         box.dataset.equibookScroll = "";
       } else if (!scrolls && "equibookScroll" in box.dataset) {
@@ -35,7 +36,8 @@
   window.addEventListener("load", async function () {
     if (window.MathJax && window.MathJax.startup) await window.MathJax.startup.promise;
     mark();
-    window.addEventListener("resize", later);
-    document.addEventListener("toggle", later, true); // a fold opened
+    // a fold that opens, a screen that turns: the article gets another size
+    const article = document.querySelector(".bd-article");
+    if (article) new ResizeObserver(later).observe(article);
   });
 })();

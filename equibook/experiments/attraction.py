@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
 
 from .. import data
-from ..dynamics import Trajectory, augmented, descend, nominal
-from ..regularization import Attraction
+from ..dynamics import AdmissibleSpace, Risk, Trajectory, augmented, descend, equivariant, nominal
+from ..dynamics.admissible import Weights
+from ..regularization import Attraction, attraction_threshold
 from ..representation import cyclic, trivial
 from .networks import scalar_network, scalar_space
 
@@ -26,9 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PRESETS", "Config", "Result", "run"]
-
-MODES = ("nominal", "augmented")
+__all__ = ["PRESETS", "Config", "Decay", "Gradients", "Problem", "Result", "decay", "problem", "run", "slopes"]
 
 
 @dataclass(frozen=True)
@@ -37,43 +37,70 @@ class Config:
 
     Args:
         data: "digits" (8 × 8) or "mnist" (28 × 28).
+        samples: how many training images are used; all of them if None.
+        modes: what is descended: "nominal", "augmented", "equivariant". The last needs no γ.
         gammas: the strengths γ.
         seeds: how many initial points; each is the same for every γ.
         support: a name for `scalar_space`.
+        measure: of the group elements of the augmentation; uniform, the Haar measure, if None.
         channels: of each convolution.
         pool: whether a mean over 2 × 2 pixels follows each convolution.
         gain: of the initial weights.
+        pretraining: equivariant steps before the start, with the same batch size.
+        pretraining_lr: their step size.
         perturbation: σ of the Gaussian noise in E^⊥ added to the initial point in E.
         steps: number of steps.
-        lr: η, their size.
-        batch_size: samples a step.
+        lr: η, their size; or one for each γ.
+        batch_size: samples a step, each turned at random by the augmentation; None for all samples at
+            once and the exact average over the group.
         loss_scale: the cross-entropy is multiplied by it; the published code divides by the batch size.
         every: which steps are recorded.
+        dtype: "float32" or "float64".
         seed: of everything random.
     """
 
     data: str = "digits"
+    samples: int | None = None
+    modes: tuple[str, ...] = ("nominal", "augmented")
     gammas: tuple[float, ...] = (0.0, 0.1, 1.0, 10.0, 100.0)
     seeds: int = 5
     support: str = "full"
+    measure: tuple[float, ...] | None = None
     channels: tuple[int, ...] = (8, 8)
     pool: tuple[bool, ...] = (True, False)
     gain: float = 1.0
+    pretraining: int = 0
+    pretraining_lr: float = 1e-2
     perturbation: float = 1e-3
-    steps: int = 2000
-    lr: float = 1e-2
-    batch_size: int = 10
+    steps: int = 1000
+    lr: float | tuple[float, ...] = 1e-2
+    batch_size: int | None = 10
     loss_scale: float = 0.1
     every: int = 20
+    dtype: str = "float64"
     seed: int = 0
 
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """η for each γ."""
+        return self.lr if isinstance(self.lr, tuple) else (self.lr,) * len(self.gammas)
 
-#: "digits" is what the chapter runs; "mnist" the published size, for a GPU.
+
+#: "digits" is what the chapter runs; "laws" and "exact" start from equivariantly trained networks, to
+#: measure the laws of the plateaus, with small batches and without noise; "mnist" the published size.
 PRESETS: Mapping[str, Config] = {
-    "digits": Config(),
+    "digits": Config(modes=("nominal", "augmented", "equivariant")),
+    "laws": Config(
+        gammas=(64.0, 128.0, 256.0, 512.0, 64.0, 64.0, 64.0), lr=(3.125e-4,) * 4 + (6.25e-4, 1.25e-3, 2.5e-3),
+        pretraining=600, pretraining_lr=0.02, perturbation=0.0, steps=400, every=2,
+    ),
+    "exact": Config(
+        samples=16, gammas=(160.0, 400.0, 1000.0, 2500.0), lr=(0.5 / 160, 0.5 / 400, 0.5 / 1000, 0.5 / 2500),
+        perturbation=0.0, steps=40, batch_size=None, every=40, dtype="float64",
+    ),
     "mnist": Config(
-        data="mnist", gammas=(0.0, 0.01, 0.1, 1.0, 10.0, 100.0), seeds=30, channels=(16, 16), pool=(True, True),
-        steps=60_000, lr=1e-3, every=100,
+        data="mnist", modes=("nominal", "augmented", "equivariant"), gammas=(0.0, 0.01, 0.1, 1.0, 10.0, 100.0),
+        seeds=30, channels=(16, 16), pool=(True, True), steps=60_000, lr=1e-3, every=100, dtype="float32",
     ),
 }  # fmt: skip
 
@@ -85,21 +112,35 @@ class Plateau(NamedTuple):
     distance: Tensor
 
 
+class Gradients(NamedTuple):
+    """At weights in E: ‖E p‖ and (E‖p‖²)^½ over the samples, p = Π_{E^⊥}∇ℓ of one sample, (seeds,) each."""
+
+    mean: Tensor
+    second_moment: Tensor
+
+
 @dataclass(frozen=True)
 class Result:
     """The trajectories of a run.
 
     Attributes:
         config: what was run.
-        paths: "nominal" and "augmented" → trajectory of (records, γ · seeds), γ first.
+        paths: mode → trajectory of (records, γ · seeds), γ first; "equivariant" has (records, seeds).
+        start: the weights in E before the perturbation, (seeds, *shape) each.
     """
 
     config: Config
     paths: dict[str, Trajectory]
+    start: dict[str, Tensor]
+
+    @property
+    def _attracted(self) -> list[str]:
+        """The modes with a γ."""
+        return [mode for mode in self.paths if mode != "equivariant"]
 
     def distance(self, mode: str) -> Tensor:
-        """dist(A, E): (records, γ, seeds)."""
-        return self.paths[mode].distance.unflatten(1, (len(self.config.gammas), self.config.seeds))
+        """dist(A, E): (records, γ, seeds); "equivariant" has one γ."""
+        return self.paths[mode].distance.unflatten(1, (-1, self.config.seeds))
 
     def plateau(self, mode: str, *, last: float = 0.5, smallest: float = 1e-9) -> Plateau:
         """The root mean square of dist(A, E) over the last part of the training.
@@ -113,17 +154,70 @@ class Result:
         distance = self.distance(mode)[self.paths[mode].steps >= (1 - last) * self.config.steps]
         return Plateau(gamma[gamma >= smallest], distance.square().mean(0).sqrt()[gamma >= smallest])
 
+    def accuracy(self, mode: str, *, turned: bool = False) -> Tensor:
+        """The share of test images that the final weights classify rightly: (γ, seeds).
+
+        Args:
+            mode: of training.
+            turned: whether each image counts in all four directions, or upright only.
+        """
+        A = self.paths[mode].final
+        x, y = _load(self.config, next(iter(A.values())).device, train=False)
+        network, _ = _network(self.config, x, torch.Generator())
+        if turned:
+            x, y = torch.cat([torch.rot90(x, k, (-2, -1)) for k in range(4)]), y.repeat(4)
+
+        def right(A: dict[str, Tensor]) -> Tensor:
+            return (functional_call(network, A, (x,)).argmax(-1) == y).double().mean()
+
+        return vmap(right, chunk_size=5)(A).unflatten(0, (-1, self.config.seeds))
+
+    def gradients(self) -> Gradients:
+        """What pushes off E at the start, on all training samples: see `Gradients`."""
+        x, y = _load(self.config, next(iter(self.start.values())).device)
+        network, space = _network(self.config, x, torch.Generator().manual_seed(self.config.seed))
+        risk = _risks(self.config, space)["nominal"]
+
+        def each(A: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+            return risk.value(network, A, x[None], y[None])
+
+        mean, second = [], []
+        for seed in range(self.config.seeds):
+            A = {name: weight[seed] for name, weight in self.start.items()}
+            away = space.tangent.perpendicular(vmap(grad(each), (None, 0, 0))(A, x, y))
+            mean.append(sum(p.mean(0).square().sum() for p in away.values()))
+            second.append(sum(p.square().sum() for p in away.values()) / len(x))
+        return Gradients(torch.stack(mean).sqrt(), torch.stack(second).sqrt())
+
+    def predicted(self, mode: str, *, smallest: float = 1e-9) -> Plateau:
+        r"""The plateaus that the laws predict from `gradients` alone, with nothing fitted.
+
+        With g = Π_{E^⊥}∇R at the start and Σ the covariance of a batch's Π_{E^⊥}∇R, the square is
+        ‖g‖²/γ² + η tr Σ/(2γ − ηγ²), without the first term for the augmented risk.
+        """
+        start = self.gradients()
+        gamma, lr = (torch.as_tensor(v).to(start.mean)[:, None] for v in (self.config.gammas, self.config.rates))
+        batch = self.config.batch_size
+        covariance = 0.0 if batch is None else start.second_moment**2 / batch
+        drift = torch.zeros_like(start.mean)
+        if mode == "nominal":
+            drift = start.mean
+            covariance = covariance if batch is None else covariance - start.mean**2 / batch
+        square = drift**2 / gamma**2 + lr * covariance / (2 * gamma - lr * gamma**2)
+        kept = gamma[:, 0] >= smallest
+        return Plateau(gamma[kept, 0].cpu(), square.sqrt()[kept].cpu())
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write it to a file, as tensors and plain values."""
         paths = {mode: vars(trajectory) for mode, trajectory in self.paths.items()}
-        torch.save({"config": asdict(self.config), "paths": paths}, path)
+        torch.save({"config": asdict(self.config), "paths": paths, "start": self.start}, path)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Result:
         """Read what `save` wrote; no code in the file is run."""
         saved = torch.load(path, map_location="cpu", weights_only=True)
         paths = {mode: Trajectory(**fields) for mode, fields in saved["paths"].items()}
-        return cls(Config(**saved["config"]), paths)
+        return cls(Config(**saved["config"]), paths, saved["start"])
 
     def plot(self, gamma: float | None = None, *, ax: Axes | None = None) -> Figure:
         """dist(A, E) over the steps with and without augmentation, over the seeds.
@@ -137,7 +231,8 @@ class Result:
         if gamma is None:
             columns = min(3, len(self.config.gammas))
             figure, axes = panels(columns, math.ceil(len(self.config.gammas) / columns))
-            distances = torch.cat([self.distance(mode) for mode in self.paths])
+            distances = torch.cat([self.distance(mode).flatten() for mode in self._attracted])
+            distances = distances[distances > 0]
             for number, panel in enumerate(axes):
                 if number >= len(self.config.gammas):
                     panel.set_visible(False)
@@ -153,7 +248,7 @@ class Result:
             raise ValueError(f"γ = {gamma} was not run; there are {self.config.gammas}.")
         index = self.config.gammas.index(gamma)
         return trajectories(
-            {mode: (self.paths[mode].steps, self.distance(mode)[:, index]) for mode in self.paths},
+            {mode: (self.paths[mode].steps, self.distance(mode)[:, index]) for mode in self._attracted},
             ylabel="dist(A, E)",
             title=f"γ = {gamma:g}",
             ax=ax,
@@ -163,7 +258,7 @@ class Result:
         """Where dist(A, E) settles, over γ, with and without augmentation."""
         from ..figures import trajectories
 
-        curves = {mode: self.plateau(mode) for mode in self.paths}
+        curves = {mode: self.plateau(mode) for mode in self._attracted}
         return trajectories(
             {mode: (plateau.gamma, plateau.distance) for mode, plateau in curves.items()},
             xlabel="γ",
@@ -195,40 +290,185 @@ def run(
 
     Reference: Nordenfors and Flinth (2025).
     """
+    config = _changed(config, changes)
+    x, y = _load(config, device)
+    generator = torch.Generator().manual_seed(config.seed)
+    network, space = _network(config, x, generator)
+    A0 = space.random_equivariant(network, generator, members=config.seeds, gain=config.gain)
+    risks = _risks(config, space)
+
+    def train(mode: str, A: dict[str, Tensor], lr: float | Tensor, steps: int, gamma: Tensor | None) -> Trajectory:
+        return descend(
+            network, risks[mode], space, A, x, y,
+            lr=lr, steps=steps, batch_size=config.batch_size, every=config.every,
+            attraction=None if gamma is None else Attraction(space, gamma),
+            generator=torch.Generator().manual_seed(config.seed + 1), progress=progress,
+        )  # fmt: skip
+
+    if config.pretraining:
+        A0 = train("equivariant", A0, config.pretraining_lr, config.pretraining, None).final
+    pushed = space.perturb(A0, config.perturbation, generator)
+    # Members: all seeds for the first γ, then all for the second, …
+    pushed = {name: weight.repeat(len(config.gammas), *[1] * (weight.ndim - 1)) for name, weight in pushed.items()}
+    gamma = torch.tensor(config.gammas, device=device).repeat_interleave(config.seeds)
+    lr = torch.tensor(config.rates, device=device).repeat_interleave(config.seeds)
+    paths = {}
+    for mode in config.modes:
+        if mode == "equivariant":
+            paths[mode] = train(mode, A0, config.rates[0], config.steps, None)
+        else:
+            paths[mode] = train(mode, pushed, lr, config.steps, gamma)
+    return Result(config, paths, A0)
+
+
+def slopes(x: Tensor, y: Tensor) -> Tensor:
+    """The exponent of the power law fitted to each seed: y (n, seeds) over x (n,) → (seeds,).
+
+    >>> slopes(torch.tensor([1.0, 10.0]), torch.tensor([[1.0, 2.0], [0.1, 20.0]])).round(decimals=3).tolist()
+    [-1.0, 1.0]
+
+    Chapter: Attraction
+    """
+    from ..figures import fit_power_law
+
+    return torch.tensor([fit_power_law(x, seed).slope for seed in y.mT])
+
+
+class Decay(NamedTuple):
+    """An exact augmented descent with attraction, against the theorem's bound.
+
+    t = ηk and dist(A, E), (records,) each; the bound, (records,); the sampled constants c, (pieces + 1,).
+    """
+
+    time: Tensor
+    distance: Tensor
+    bound: Tensor
+    c: Tensor
+
+    @property
+    def holds(self) -> bool:
+        """Whether no distance exceeds its bound."""
+        return bool((self.distance <= self.bound * (1 + 1e-9)).all())
+
+    @property
+    def rate(self) -> float:
+        """The mean rate −d/dt log dist(A, E) over the whole descent."""
+        return float((self.distance[0] / self.distance[-1]).log() / self.time[-1])
+
+
+def decay(
+    gamma: float, *, pieces: int = 4, steps: int = 10, lr: float = 0.05, samples: int = 30, push: float = 0.01,
+    seed: int = 0,
+) -> Decay:  # fmt: skip
+    """Descend the exact augmented risk of the digits with attraction, and bound dist(A, E) by c_K.
+
+    On each piece of the path, c_K is the largest −λ_min(∇²R^aug|_{E^⊥}) at A, at Π_E A and halfway, where
+    the piece begins and where it ends: a sample of K, not all of it.
+
+    Args:
+        gamma: γ.
+        pieces: of the path.
+        steps: of a piece.
+        lr: η, small, so that steps follow the flow.
+        samples: images.
+        push: σ of the Gaussian noise in E^⊥ at the start.
+        seed: of the start.
+
+    >>> decay(1.0, pieces=1, steps=2, samples=10).holds
+    True
+
+    Chapter: Attraction
+    """
+    config = Config(samples=samples, batch_size=None, dtype="float64", seed=seed)
+    x, y = _load(config)
+    generator = torch.Generator().manual_seed(seed)
+    network, space = _network(config, x, generator)
+    risk = _risks(config, space)["augmented"]
+
+    def curvature(A: Weights) -> float:
+        nearest = space.project_equivariant(A)
+        between = ({name: nearest[name] + s * (A[name] - nearest[name]) for name in A} for s in (0.0, 0.5, 1.0))
+        start = torch.Generator().manual_seed(seed)
+        values = [attraction_threshold(network, risk, space, B, x, y, tolerance=1e-2, generator=start) for B in between]
+        return max(values)
+
+    A = space.perturb(space.random_equivariant(network, generator), push, generator)
+    distances, exponents, c = [space.distance(A)[None]], [torch.zeros(1, dtype=torch.float64)], [curvature(A)]
+    for _ in range(pieces):
+        path = descend(network, risk, space, A, x, y, lr=lr, steps=steps, attraction=Attraction(space, gamma))
+        A = path.final
+        c.append(curvature(A))
+        rate = gamma - max(c[-2:])
+        exponents.append(exponents[-1][-1] + rate * lr * torch.arange(1, steps + 1, dtype=torch.float64))
+        distances.append(path.distance[1:])
+    distance, exponent = torch.cat(distances), torch.cat(exponents)
+    time = lr * torch.arange(len(distance), dtype=torch.float64)
+    return Decay(time, distance, distance[0] * torch.exp(-exponent), torch.tensor(c))
+
+
+class Problem(NamedTuple):
+    """What a config trains: the network, its admissible space, the three risks by mode, and the data."""
+
+    network: nn.Sequential
+    space: AdmissibleSpace
+    risks: dict[str, Risk]
+    x: Tensor
+    y: Tensor
+
+
+def problem(config: Config | str = "digits", *, device: torch.device | str = "cpu", **changes: Any) -> Problem:
+    """The parts of a run, to take apart.
+
+    Args:
+        config: a config, or the name of one of `PRESETS`.
+        device: of the network and the data.
+        **changes: fields of the config that are to differ.
+
+    >>> problem("digits", samples=30).x.shape
+    torch.Size([30, 1, 8, 8])
+
+    Chapter: Attraction
+    """
+    config = _changed(config, changes)
+    x, y = _load(config, device)
+    network, space = _network(config, x, torch.Generator().manual_seed(config.seed))
+    return Problem(network, space, _risks(config, space), x, y)
+
+
+def _changed(config: Config | str, changes: dict[str, Any]) -> Config:
     if isinstance(config, str):
         if config not in PRESETS:
             raise ValueError(f"there is no preset {config!r}; there are {', '.join(PRESETS)}.")
         config = PRESETS[config]
-    config = replace(config, **changes)
-    x, y = (part.to(device) for part in _load(config))
-    G = cyclic(4)
-    generator = torch.Generator().manual_seed(config.seed)
-    network = scalar_network(config.channels, x.shape[-1], config.pool).to(x)
-    space = scalar_space(G, network, config.support, generator=generator)
-    A0 = space.random_equivariant(network, generator, members=config.seeds, gain=config.gain)
-    A0 = space.perturb(A0, config.perturbation, generator)
-    # Members: all seeds for the first γ, then all for the second, …
-    A0 = {name: weight.repeat(len(config.gammas), *[1] * (weight.ndim - 1)) for name, weight in A0.items()}
-    gamma = torch.tensor(config.gammas, device=device).repeat_interleave(config.seeds)
+    return replace(config, **changes)
 
+
+def _network(config: Config, x: Tensor, generator: torch.Generator) -> tuple[nn.Sequential, AdmissibleSpace]:
+    network = scalar_network(config.channels, x.shape[-1], config.pool).to(x)
+    return network, scalar_space(cyclic(4), network, config.support, generator=generator)
+
+
+def _risks(config: Config, space: AdmissibleSpace) -> dict[str, Risk]:
     def loss(outputs: Tensor, y: Tensor) -> Tensor:
         return config.loss_scale * F.cross_entropy(outputs, y)
 
-    risks = {"nominal": nominal(loss), "augmented": augmented(loss, trivial(G), draws=1)}
-    paths = {}
-    for mode in MODES:
-        paths[mode] = descend(
-            network, risks[mode], space, A0, x, y,
-            lr=config.lr, steps=config.steps, batch_size=config.batch_size, attraction=Attraction(space, gamma),
-            generator=torch.Generator().manual_seed(config.seed + 1), every=config.every, progress=progress,
-        )  # fmt: skip
-    return Result(config, paths)
+    draws = None if config.batch_size is None else 1
+    return {
+        "nominal": nominal(loss),
+        "augmented": augmented(loss, trivial(cyclic(4)), draws=draws, weights=config.measure),
+        "equivariant": equivariant(loss, space),
+    }
 
 
-def _load(config: Config) -> tuple[Tensor, Tensor]:
-    """The training images, in [0, 1], and labels."""
+def _load(config: Config, device: torch.device | str = "cpu", train: bool = True) -> tuple[Tensor, Tensor]:
+    """The training or test images, in [0, 1], and labels."""
+    dtype = {"float32": torch.float32, "float64": torch.float64}[config.dtype]
     if config.data == "digits":
-        return data.digits(train=True)
-    if config.data == "mnist":
-        return data.mnist("train")
-    raise ValueError(f'data is {config.data!r}; it must be "digits" or "mnist".')
+        x, y = data.digits(train=train, dtype=dtype)
+    elif config.data == "mnist":
+        x, y = data.mnist("train" if train else "test", dtype=dtype)
+    else:
+        raise ValueError(f'data is {config.data!r}; it must be "digits" or "mnist".')
+    if train:
+        x, y = x[: config.samples], y[: config.samples]
+    return x.to(device), y.to(device)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import data
-from ..dynamics import Trajectory, augmented, descend, equivariant
+from ..dynamics import AdmissibleSpace, Trajectory, augmented, descend, equivariant
 from ..representation import cyclic, trivial
 from .networks import scalar_network, scalar_space
 
@@ -40,7 +40,7 @@ class Config:
         channels: of each convolution.
         pool: whether a mean over 2 × 2 pixels follows each convolution.
         members: networks trained at once, each from its own initial point.
-        gain: of the initial weights; that of PyTorch's own initialization.
+        gain: of the initial weights.
         pretraining: equivariant steps before the start, from a random point of E.
         pretraining_lr: their step size.
         steps: augmented steps.
@@ -160,25 +160,48 @@ def run(
     x, y = _load(config, device)
     G = cyclic(4)
     paths, commutators = {}, {}
+    # An ensemble's convolutions are fast in float32 and on a GPU. In float64 a CPU has no good kernel for them.
+    at_once = config.dtype == "float32" or torch.device(device).type != "cpu"
     for support in config.supports:
-        generator = torch.Generator().manual_seed(config.seed)
         network = scalar_network(config.channels, x.shape[-1], config.pool).to(x)
-        space = scalar_space(G, network, support, generator=generator)
-        A0 = space.random_equivariant(network, generator, members=config.members, gain=config.gain)
-        train = partial(
-            descend, network, space=space, x=x, y=y,
-            batch_size=config.batch_size, generator=generator, progress=progress,
-        )  # fmt: skip
-        if config.pretraining:
-            pretrained = train(
-                equivariant(squared_error, space), A0=A0, lr=config.pretraining_lr, steps=config.pretraining,
-                every=config.pretraining,
-            )  # fmt: skip
-            A0 = pretrained.final
-        risk = augmented(squared_error, trivial(G), draws=None if config.batch_size is None else 1)
-        paths[support] = train(risk, A0=A0, lr=config.lr, steps=config.steps, every=config.every)
+        space = scalar_space(G, network, support, generator=torch.Generator().manual_seed(config.seed))
+        generator = torch.Generator().manual_seed(config.seed)  # so that the supports start alike
+        start = space.random_equivariant(network, generator, members=config.members, gain=config.gain)
+        if at_once:
+            paths[support] = _train(config, network, space, start, x, y, progress)
+        else:
+            singles = [{name: A[k] for name, A in start.items()} for k in range(config.members)]
+            paths[support] = _stack([_train(config, network, space, A0, x, y, progress) for A0 in singles])
         commutators[support] = space.commutator()
     return Result(config, paths, commutators)
+
+
+def _train(
+    config: Config, network: nn.Module, space: AdmissibleSpace, A0: dict[str, Tensor], x: Tensor, y: Tensor, progress: bool
+) -> Trajectory:
+    """The augmented descent, after the equivariant one that finds its start."""
+    generator = torch.Generator().manual_seed(config.seed)
+    train = partial(
+        descend, network, space=space, x=x, y=y,
+        batch_size=config.batch_size, generator=generator, progress=progress,
+    )  # fmt: skip
+    if config.pretraining:
+        pretrained = train(
+            equivariant(squared_error, space), A0=A0, lr=config.pretraining_lr, steps=config.pretraining,
+            every=config.pretraining,
+        )  # fmt: skip
+        A0 = pretrained.final
+    risk = augmented(squared_error, trivial(cyclic(4)), draws=None if config.batch_size is None else 1)
+    return train(risk, A0=A0, lr=config.lr, steps=config.steps, every=config.every)
+
+
+def _stack(paths: list[Trajectory]) -> Trajectory:
+    """The trajectories of single members as one, with a member axis."""
+    distance, drift, risk = (
+        torch.stack([getattr(path, name) for path in paths], dim=1) for name in ("distance", "drift", "risk")
+    )
+    final = {name: torch.stack([path.final[name] for path in paths]) for name in paths[0].final}
+    return Trajectory(paths[0].steps, distance, drift, risk, final, paths[0].mode)
 
 
 def squared_error(outputs: Tensor, y: Tensor) -> Tensor:

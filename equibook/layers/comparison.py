@@ -58,9 +58,9 @@ def from_filters(
         raise ValueError(f"Expected filters ({target.dim}, {source.dim}, k, k); got {tuple(filters.shape)}.")
     # its own generator: the initial draw is thrown away, and nobody's random numbers change
     unused = torch.Generator()
-    layer = GroupConv2d(
-        source, target, filters.shape[2], stride, padding, bias=bias is not None, generator=unused
-    ).to(filters)
+    layer = GroupConv2d(source, target, filters.shape[2], stride, padding, bias=bias is not None, generator=unused).to(
+        filters
+    )
     _assign(layer.weight, filters.flatten(2), "filters are")
     if layer.bias is not None and bias is not None:
         _assign(layer.bias, bias[:, None, None].to(filters), "bias is")

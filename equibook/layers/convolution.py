@@ -62,7 +62,9 @@ class GroupConv2d(nn.Module):
                 f"A filter needs a group of rotations and flips, cyclic(1 | 2 | 4) or dihedral(1 | 2 | 4); got {source.group}."
             )
         if kernel_size < 1 or stride < 1 or padding < 0:
-            raise ValueError(f"Got kernel_size {kernel_size}, stride {stride}, padding {padding}; the least are 1, 1 and 0.")
+            raise ValueError(
+                f"Got kernel_size {kernel_size}, stride {stride}, padding {padding}; the least are 1, 1 and 0."
+            )
         self.source, self.target = source, target
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.weight = IntertwinerWeight(source, target, pixels(source.group, kernel_size), generator=generator)

@@ -53,7 +53,8 @@ class Linear(nn.Module):
 
 def invariant_vector(target: Representation) -> IntertwinerWeight:
     """A learnable element of W^G, at 0."""
-    vector = IntertwinerWeight(trivial(target.group), target)
+    unused = torch.Generator()  # the draw is thrown away, and nobody's random numbers change
+    vector = IntertwinerWeight(trivial(target.group), target, generator=unused)
     for coordinates in vector.parameters():
         nn.init.zeros_(coordinates)
     return vector

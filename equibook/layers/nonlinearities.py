@@ -56,7 +56,9 @@ class Pointwise(nn.Module):
         super().__init__()
         if isinstance(function, str):
             if function not in FUNCTIONS:
-                raise ValueError(f"Unknown function {function!r}; known are {', '.join(FUNCTIONS)}, or pass a callable.")
+                raise ValueError(
+                    f"Unknown function {function!r}; known are {', '.join(FUNCTIONS)}, or pass a callable."
+                )
             self.name, odd, function = function, function in ODD, FUNCTIONS[function]
         else:
             self.name = getattr(function, "__name__", repr(function))

@@ -57,11 +57,12 @@ class IntertwinerWeight(nn.Module):
         self.window = trivial(source.group) if window is None else window
         self.coordinates = nn.ParameterDict()
         self._spaces: dict[str, Hom] = {}
-        self.register_buffer("_empty", torch.zeros(0), persistent=False)  # knows dtype and device where Hom_G = 0
+        self._empty: Tensor  # knows dtype and device where Hom_G = 0
+        self.register_buffer("_empty", torch.zeros(0), persistent=False)
         for j, (W, n) in enumerate(target.summands):
             spaces = [self.window * V >> W for V, _ in source.summands]
             fan = sum(m * H.dim for H, (_, m) in zip(spaces, source.summands, strict=True))
-            for i, (H, (V, m)) in enumerate(zip(spaces, source.summands, strict=True)):
+            for i, (H, (_, m)) in enumerate(zip(spaces, source.summands, strict=True)):
                 if H.dim == 0:
                     continue
                 draw = torch.randn(n, m, H.dim, generator=generator) * (W.dim / fan) ** 0.5

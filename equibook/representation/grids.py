@@ -142,7 +142,9 @@ def act_batch(V: Representation, elements: Tensor, x: Tensor) -> Tensor:
         chosen = (elements == g).to(x.device)
         moved = act(V, g, x[chosen])
         if moved.shape[2:] != x.shape[2:]:
-            raise ValueError(f"Element {g} of {V.group} turns {tuple(x.shape[2:])} images on their side; a batch needs square ones.")
+            raise ValueError(
+                f"Element {g} of {V.group} turns {tuple(x.shape[2:])} images on their side; a batch needs square ones."
+            )
         result[chosen] = moved
     return result
 
@@ -165,9 +167,8 @@ def _move(G: FiniteGroup, g: int, x: Tensor) -> Tensor:
         return x.roll((g // w, g % w), (-2, -1))
     if G.plane is None or not is_grid_preserving(G):
         raise ValueError(f"{G} does not act on the pixels of a square grid; cyclic(4) and dihedral(4) do.")
-    M = G.plane[g]
-    if torch.linalg.det(M) < 0:  # M = rotation after s, and s flips the rows
+    (a, b), (c, d) = G.plane[g].tolist()
+    if a * d - b * c < 0:  # a rotation after s, and s flips the rows
         x = x.flip(-2)
     quarter_turns = {(1, 0): 0, (0, 1): 1, (-1, 0): 2, (0, -1): 3}
-    return x.rot90(quarter_turns[int(M[0, 0]), int(M[1, 0])], (-2, -1))
-
+    return x.rot90(quarter_turns[a, c], (-2, -1))

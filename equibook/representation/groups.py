@@ -118,18 +118,12 @@ class FiniteGroup:
     def classes(self) -> tuple[tuple[int, ...], ...]:
         """The conjugacy classes, that of the smallest element first."""
         label = self.class_of
-        return tuple(
-            tuple((label == c).nonzero().flatten().tolist()) for c in range(int(label.max()) + 1)
-        )
+        return tuple(tuple((label == c).nonzero().flatten().tolist()) for c in range(int(label.max()) + 1))
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        return (
-            isinstance(other, FiniteGroup)
-            and self.name == other.name
-            and torch.equal(self.table, other.table)
-        )
+        return isinstance(other, FiniteGroup) and self.name == other.name and torch.equal(self.table, other.table)
 
     def __hash__(self) -> int:
         return hash((self.name, self.order))
@@ -263,9 +257,7 @@ def quaternion() -> FiniteGroup:
     # unit·unit = ± unit for 1, i, j, k = 0, 1, 2, 3
     unit = [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]
     sign = [[0, 0, 0, 0], [0, 1, 0, 1], [0, 1, 1, 0], [0, 0, 1, 1]]
-    table = [
-        [2 * unit[g // 2][h // 2] + (g + h + sign[g // 2][h // 2]) % 2 for h in range(8)] for g in range(8)
-    ]
+    table = [[2 * unit[g // 2][h // 2] + (g + h + sign[g // 2][h // 2]) % 2 for h in range(8)] for g in range(8)]
     return FiniteGroup(table, name="quaternion()")
 
 

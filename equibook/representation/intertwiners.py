@@ -82,7 +82,9 @@ class Hom:
         """
         expected = (self.target.dim, self.source.dim)
         if A.shape[-2:] != expected:
-            raise ValueError(f"A map {self.source} → {self.target} has shape (…, {expected[0]}, {expected[1]}); got {tuple(A.shape)}.")
+            raise ValueError(
+                f"A map {self.source} → {self.target} has shape (…, {expected[0]}, {expected[1]}); got {tuple(A.shape)}."
+            )
         if not A.is_floating_point():
             raise TypeError(f"Π_G averages, so A must be floating point; got {A.dtype}.")
         widths = [m * V.dim for V, m in self.source.summands]
@@ -198,7 +200,11 @@ class _Isotypic:
         self.left, self.right = left.basis, right.basis
         starts = _irrep_starts(right.representation)
         self.blocks = [
-            (rho.commutant(), slice(i, i + n * rho.dim), slice(starts[rho][0], starts[rho][0] + starts[rho][1] * rho.dim))
+            (
+                rho.commutant(),
+                slice(i, i + n * rho.dim),
+                slice(starts[rho][0], starts[rho][0] + starts[rho][1] * rho.dim),
+            )
             for rho, (i, n) in _irrep_starts(left.representation).items()
             if rho in starts
         ]

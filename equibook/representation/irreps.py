@@ -129,9 +129,7 @@ def _decompose(V: Representation) -> Decomposition:
     if isinstance(V, Irrep):
         return Decomposition(tuple(int(rho == V) for rho in rhos), torch.eye(V.dim, dtype=torch.float64), V)
     character = V.character()
-    multiplicities = tuple(
-        round(float((character * rho.character()).mean())) // rho.commutant_dim for rho in rhos
-    )
+    multiplicities = tuple(round(float((character * rho.character()).mean())) // rho.commutant_dim for rho in rhos)
     terms = tuple((rho, m) for rho, m in zip(rhos, multiplicities, strict=True) if m)
     S: Representation = terms[0][0] if len(terms) == 1 and terms[0][1] == 1 else Sum(terms)
     generator = torch.Generator().manual_seed(0)  # any draw will do; a fixed one makes Q reproducible

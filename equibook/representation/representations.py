@@ -79,7 +79,7 @@ class Representation:
         return ((self, 1),)
 
     @property
-    def T(self) -> Representation:  # noqa: N802  (the dual is written V.T, as a transpose is)
+    def T(self) -> Representation:
         """The dual V*. Its matrices are ρ(g⁻¹)ᵀ = ρ(g), because ρ is orthogonal: V itself."""
         return self
 
@@ -231,9 +231,7 @@ class Matrices(Representation):
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
-            isinstance(other, Matrices)
-            and self.group == other.group
-            and torch.equal(self._matrices, other._matrices)
+            isinstance(other, Matrices) and self.group == other.group and torch.equal(self._matrices, other._matrices)
         )
 
     def __hash__(self) -> int:
@@ -288,7 +286,8 @@ class Sum(Representation):
 
     def __repr__(self) -> str:
         return " + ".join(
-            (f"{copies} * " if copies > 1 else "") + (f"({atom})" if copies > 1 and isinstance(atom, TensorProduct) else f"{atom}")
+            (f"{copies} * " if copies > 1 else "")
+            + (f"({atom})" if copies > 1 and isinstance(atom, TensorProduct) else f"{atom}")
             for atom, copies in self.terms
         )
 
@@ -435,7 +434,9 @@ def representation(G: FiniteGroup, matrices: Tensor | Sequence | Mapping[int, Te
 def _raise_not_homomorphism(G: FiniteGroup, failing: Tensor, s: int) -> None:
     if failing.any():
         g = int(failing.nonzero()[0])
-        raise ValueError(f"Not a homomorphism: ρ({g})ρ({s}) differs from ρ({G.multiply(g, s)}), and {g}·{s} = {G.multiply(g, s)}.")
+        raise ValueError(
+            f"Not a homomorphism: ρ({g})ρ({s}) differs from ρ({G.multiply(g, s)}), and {g}·{s} = {G.multiply(g, s)}."
+        )
 
 
 def _extend(G: FiniteGroup, given: Mapping[int, Tensor]) -> Tensor:
@@ -455,5 +456,7 @@ def _extend(G: FiniteGroup, given: Mapping[int, Tensor]) -> Tensor:
         raise ValueError(f"Elements {sorted(given)} generate {len(known)} of the {G.order} elements of {G}.")
     for s, matrix in given.items():
         if (known[s] - matrix).abs().max() > TOLERANCE:
-            raise ValueError(f"Not a homomorphism: the matrices given for {sorted(given)} contradict each other at element {s}.")
+            raise ValueError(
+                f"Not a homomorphism: the matrices given for {sorted(given)} contradict each other at element {s}."
+            )
     return torch.stack([known[g] for g in G.elements])

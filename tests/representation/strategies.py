@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from hypothesis import strategies as st
+
 import equibook as eq
 from equibook import FiniteGroup, Representation
-from hypothesis import strategies as st
 
 #: One of each construction, small enough to sum over the group by hand.
 GROUPS = (

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import equibook as eq
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
+import equibook as eq
 
 GRID = (eq.cyclic(1), eq.cyclic(2), eq.cyclic(4), eq.dihedral(1), eq.dihedral(2), eq.dihedral(4))
 C4, D4 = eq.cyclic(4), eq.dihedral(4)
@@ -84,7 +85,9 @@ def test_act_batch_is_act_sample_by_sample(
     y = eq.act_batch(V, elements, x)
     assert (y.dtype, y.device.type) == (float_dtype, device.type)
     for b, g in enumerate(elements.tolist()):
-        assert torch.equal(y[b : b + 1], eq.act(V, g, x[b : b + 1])) or torch.allclose(y[b : b + 1], eq.act(V, g, x[b : b + 1]))
+        assert torch.equal(y[b : b + 1], eq.act(V, g, x[b : b + 1])) or torch.allclose(
+            y[b : b + 1], eq.act(V, g, x[b : b + 1])
+        )
     assert eq.act_batch(V, elements[:0], x[:0]).shape == (0, *x.shape[1:])
 
 
@@ -96,7 +99,14 @@ def test_gradients_flow_through_act_batch() -> None:
 
 @pytest.mark.parametrize(
     ("G", "expected"),
-    [(G, True) for G in GRID] + [(eq.cyclic(3), False), (eq.cyclic(8), False), (eq.dihedral(6), False), (eq.quaternion(), False), (eq.translations(2, 5), True)],
+    [(G, True) for G in GRID]
+    + [
+        (eq.cyclic(3), False),
+        (eq.cyclic(8), False),
+        (eq.dihedral(6), False),
+        (eq.quaternion(), False),
+        (eq.translations(2, 5), True),
+    ],
     ids=str,
 )
 def test_which_groups_preserve_the_grid(G: eq.FiniteGroup, expected: bool) -> None:

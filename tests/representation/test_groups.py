@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-import equibook as eq
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import equibook as eq
 from tests.representation.strategies import GROUPS, LARGE, S5, groups
 
 ALL = [*GROUPS, S5, LARGE]
@@ -71,7 +71,12 @@ def test_dihedral_numbering_and_plane() -> None:
     G = eq.dihedral(n)
     for g in G.elements:
         assert torch.allclose(G.plane[g] @ G.plane, G.plane[G.table[g]], atol=1e-14)
-    turn = torch.tensor([[math.cos(2 * math.pi / n), -math.sin(2 * math.pi / n)], [math.sin(2 * math.pi / n), math.cos(2 * math.pi / n)]])
+    turn = torch.tensor(
+        [
+            [math.cos(2 * math.pi / n), -math.sin(2 * math.pi / n)],
+            [math.sin(2 * math.pi / n), math.cos(2 * math.pi / n)],
+        ]
+    )
     assert torch.allclose(G.plane[1], turn.double(), atol=1e-7)
     assert [G.multiply(k, n) for k in range(n)] == list(range(n, 2 * n))  # r^k s
     assert G.multiply(n, 1) == G.multiply(n - 1, n)  # s r = r⁻¹ s

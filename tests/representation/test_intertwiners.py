@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-import equibook as eq
 import pytest
 import torch
 from hypothesis import given
 from torch import Tensor
 
+import equibook as eq
 from tests.representation.strategies import S5, pairs
 
 Pair = tuple[eq.Representation, eq.Representation]
@@ -139,7 +139,10 @@ def test_zero_hom_and_the_trivial_group() -> None:
 CASES = {
     "orbits": (eq.regular(eq.dihedral(4)), eq.pixels(eq.dihedral(4), 3)),
     "irreducibles": (eq.regular(eq.quaternion()), 2 * eq.irreps(eq.quaternion())[-1]),
-    "mixed": (eq.regular(eq.cyclic(4)) + 2 * eq.irreps(eq.cyclic(4))[1], 3 * eq.trivial(eq.cyclic(4)) + eq.irreps(eq.cyclic(4))[1]),
+    "mixed": (
+        eq.regular(eq.cyclic(4)) + 2 * eq.irreps(eq.cyclic(4))[1],
+        3 * eq.trivial(eq.cyclic(4)) + eq.irreps(eq.cyclic(4))[1],
+    ),
 }
 
 
@@ -221,7 +224,10 @@ def test_many_different_irreducibles() -> None:
 @pytest.mark.parametrize(
     ("attempt", "message"),
     [
-        (lambda: (200 * eq.regular(S5) >> eq.regular(S5) * eq.regular(S5)).basis(), r"\(2880000, 14400, 24000\) would take [\d,.]+ GB"),
+        (
+            lambda: (200 * eq.regular(S5) >> eq.regular(S5) * eq.regular(S5)).basis(),
+            r"\(2880000, 14400, 24000\) would take [\d,.]+ GB",
+        ),
         (lambda: (eq.regular(S5) >> eq.regular(S5)).solve(), "14400 unknowns would take [\\d,.]+ GB"),
         (lambda: CASES_HOM.project(torch.ones(4, 9)), r"shape \(…, 9, 8\); got \(4, 9\)"),
     ],

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import equibook as eq
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import equibook as eq
 from tests.representation.strategies import GROUPS, LARGE, S5, groups, representations
 
 DIMENSION = {"real": 1, "complex": 2, "quaternionic": 4}
 INDICATOR = {"real": 1, "complex": 0, "quaternionic": -2}
 #: Every group but the largest, and the one of each shape that the constructions may get wrong.
-ALL = [*GROUPS, S5, eq.cyclic(30), eq.dihedral(12), eq.translations(5, 6), eq.direct_product(eq.quaternion(), eq.symmetric(3))]
+ALL = [
+    *GROUPS,
+    S5,
+    eq.cyclic(30),
+    eq.dihedral(12),
+    eq.translations(5, 6),
+    eq.direct_product(eq.quaternion(), eq.symmetric(3)),
+]
 
 
 @pytest.mark.parametrize("G", ALL, ids=lambda G: str(G)[:40])
@@ -98,7 +105,9 @@ TABLES = {
 def test_character_tables(name: str) -> None:
     classes, rows = TABLES[name]
     found = by_class(eval(name, vars(eq).copy()), classes)
-    assert sorted([round(float(x), 6) + 0.0 for x in row] for row in found) == sorted([float(x) for x in row] for row in rows)
+    assert sorted([round(float(x), 6) + 0.0 for x in row] for row in found) == sorted(
+        [float(x) for x in row] for row in rows
+    )
 
 
 def test_a5_has_golden_characters() -> None:
@@ -106,7 +115,9 @@ def test_a5_has_golden_characters() -> None:
     assert [rho.dim for rho in eq.irreps(G)] == [1, 3, 3, 4, 5]
     fives = [c[0] for c in G.classes if len(c) == 12]
     values = sorted(sorted(rho.character()[fives].tolist()) for rho in eq.irreps(G) if rho.dim == 3)
-    assert torch.allclose(torch.tensor(values), torch.tensor([[PSI, PHI], [PSI, PHI]]).double().to(torch.get_default_dtype()))
+    assert torch.allclose(
+        torch.tensor(values), torch.tensor([[PSI, PHI], [PSI, PHI]]).double().to(torch.get_default_dtype())
+    )
     three, other = (rho.character()[fives[0]] for rho in eq.irreps(G) if rho.dim == 3)
     assert float(three + other) == pytest.approx(1) and float(three * other) == pytest.approx(-1)
 
@@ -127,7 +138,10 @@ def test_quaternions() -> None:
         (eq.dihedral(2), [(1, "real")] * 4),
         (eq.dihedral(4), [(1, "real")] * 2 + [(2, "real")] + [(1, "real")] * 2),
         (eq.translations(2, 2), [(1, "real")] * 4),
-        (eq.direct_product(eq.quaternion(), eq.cyclic(3)), [(1, "real")] * 4 + [(2, "complex")] * 4 + [(4, "complex"), (4, "quaternionic")]),
+        (
+            eq.direct_product(eq.quaternion(), eq.cyclic(3)),
+            [(1, "real")] * 4 + [(2, "complex")] * 4 + [(4, "complex"), (4, "quaternionic")],
+        ),
     ],
     ids=lambda x: str(x)[:40],
 )
@@ -161,7 +175,9 @@ def test_multiplicities_of_a_hidden_sum_are_found(G: eq.FiniteGroup, data: st.Da
     S = copies[0] * rhos[0]
     for n, rho in zip(copies[1:], rhos[1:], strict=True):
         S = S + n * rho
-    turn = torch.linalg.qr(torch.randn(S.dim, S.dim, dtype=torch.float64, generator=torch.Generator().manual_seed(1)))[0]
+    turn = torch.linalg.qr(torch.randn(S.dim, S.dim, dtype=torch.float64, generator=torch.Generator().manual_seed(1)))[
+        0
+    ]
     V = eq.representation(G, turn @ S.matrix(G.elements) @ turn.mT)
     assert list(eq.decompose(V).multiplicities[: len(rhos)]) == copies
     assert (V >> S).dim == sum(DIMENSION[rho.type] * n * n for n, rho in zip(copies, rhos, strict=True))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import equibook as eq
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import equibook as eq
 from tests.representation.strategies import GROUPS, LARGE, S5, atoms, groups, representations
 
 C4, D4, S3 = eq.cyclic(4), eq.dihedral(4), eq.symmetric(3)
@@ -120,7 +120,10 @@ def test_burnside_counts_orbits(n: int) -> None:
         (lambda: eq.permutation(C4), "not made of permutations: pass images"),
         (lambda: eq.permutation(eq.cyclic(2), [[0, 1]]), "a row for each of the 2 elements"),
         (lambda: eq.permutation(eq.cyclic(2), [[0, 1], [1, 1]]), r"Element 1 is given \[1, 1\]"),
-        (lambda: eq.permutation(C4, [[0, 1], [1, 0], [1, 0], [0, 1]]), r"ρ\(1\)ρ\(1\) differs from ρ\(2\), and 1·1 = 2"),
+        (
+            lambda: eq.permutation(C4, [[0, 1], [1, 0], [1, 0], [0, 1]]),
+            r"ρ\(1\)ρ\(1\) differs from ρ\(2\), and 1·1 = 2",
+        ),
         (lambda: eq.permutation(eq.cyclic(1), [[1, 0]]), r"ρ\(0\)ρ\(0\) differs"),
         (lambda: eq.representation(C4, torch.ones(3, 1, 1)), r"shape \(4, dim, dim\); got shape \(3, 1, 1\)"),
         (lambda: eq.representation(eq.cyclic(2), {1: [[2.0, 0.0], [0.0, 0.5]]}), r"ρ\(1\) is not orthogonal"),
