@@ -36,11 +36,24 @@ def normalize(notebook: nbformat.NotebookNode) -> None:
         cell["id"] = name
         if cell.cell_type != "code":
             continue
+        cell.outputs = merge_streams(cell.outputs)
         for output in cell.outputs:
             if "metadata" in output:
                 output.metadata = {k: v for k, v in output.metadata.items() if k.startswith("image/")}
             if "data" in output:  # live widgets need a kernel; the page has none
                 output.data.pop("application/vnd.jupyter.widget-view+json", None)
+
+
+def merge_streams(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Join consecutive chunks of a stream: where a kernel cut it depends on how busy the machine was."""
+    merged: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        last = merged[-1] if merged else None
+        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            merged.append(output)
+    return merged
 
 
 def execute(path: Path) -> str | None:

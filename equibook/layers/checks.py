@@ -68,8 +68,8 @@ def assert_equivariant(
 
     Chapter: Group convolution
     """
-    tolerance = TOLERANCES[x.dtype] if tolerance is None else tolerance
     errors = _errors(function, source, target, x, None)
+    tolerance = TOLERANCES[x.dtype] if tolerance is None else tolerance
     worst = max(errors, key=lambda g: (math.isnan(errors[g]), errors[g]))
     if not errors[worst] <= tolerance:  # not ≤, so that NaN fails
         raise AssertionError(
@@ -86,6 +86,9 @@ def _errors(
     x: Tensor,
     elements: Iterable[int] | None,
 ) -> dict[int, float]:
+    source._same_group(target)
+    if not x.is_floating_point():
+        raise TypeError(f"Round-off is relative to a floating type; got a batch of {x.dtype}.")
     y = function(x)
     scale = float(y.norm()) or 1.0
     return {

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..representation import Representation, pixels
+from .inputs import check_channels
 from .linear import bias_vector, invariant_vector
 from .weights import IntertwinerWeight
 
@@ -59,12 +60,12 @@ class GroupConv2d(nn.Module):
         super().__init__()
         if source.group.plane is None:
             raise ValueError(
-                f"A filter needs a group of rotations and flips, cyclic(1 | 2 | 4) or dihedral(1 | 2 | 4); got {source.group}."
+                "A filter needs a group of rotations and flips, cyclic(1 | 2 | 4) or dihedral(1 | 2 | 4); "
+                f"got {source.group}."
             )
-        if kernel_size < 1 or stride < 1 or padding < 0:
-            raise ValueError(
-                f"Got kernel_size {kernel_size}, stride {stride}, padding {padding}; the least are 1, 1 and 0."
-            )
+        for name, value, least in (("kernel_size", kernel_size, 1), ("stride", stride, 1), ("padding", padding, 0)):
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"Got {name} {value!r}; it is a whole number, at least {least}.")
         self.source, self.target = source, target
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.weight = IntertwinerWeight(source, target, pixels(source.group, kernel_size), generator=generator)
@@ -75,13 +76,12 @@ class GroupConv2d(nn.Module):
         return self.weight().unflatten(2, (self.kernel_size, self.kernel_size))
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.ndim != 4 or x.shape[1] != self.source.dim:
-            raise ValueError(f"Expected (batch, {self.source.dim}, h, w) for {self.source}; got {tuple(x.shape)}.")
+        check_channels(x, self.source, field=True)
         for size in x.shape[2:] if self.stride > 1 and self.source.group.order > 1 else ():
             if (size + 2 * self.padding - self.kernel_size) % self.stride:
                 raise ValueError(
-                    f"With kernel_size {self.kernel_size}, padding {self.padding} and stride {self.stride} the filter does "
-                    f"not reach both edges of a side of {size} pixels, so a rotation would move the samples. Choose "
+                    f"With kernel_size {self.kernel_size}, padding {self.padding} and stride {self.stride} the filter "
+                    f"does not reach both edges of a side of {size} pixels, so the group would move the samples. Choose "
                     f"sizes with (side + 2·padding − kernel_size) divisible by {self.stride}."
                 )
         return F.conv2d(x, self.filters(), bias_vector(self.bias), self.stride, self.padding)

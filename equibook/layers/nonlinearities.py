@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..representation import Representation
+from .inputs import check_channels, permutes_basis
 
 __all__ = ["NormReLU", "Pointwise"]
 
@@ -68,6 +69,7 @@ class Pointwise(nn.Module):
         self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
+        check_channels(x, self.source)
         return self.function(x)
 
     def extra_repr(self) -> str:
@@ -75,27 +77,22 @@ class Pointwise(nn.Module):
 
 
 def _check_commutes(V: Representation, name: str, odd: bool) -> None:
-    if V.images is not None:
+    if permutes_basis(V, up_to_signs=odd):
         return
-    if odd and _permutes_up_to_signs(V):
-        return
+    hint = "" if odd or name in FUNCTIONS else f" If {name} is odd, σ(−x) = −σ(x), say odd=True."
     raise ValueError(
         f"{name}, applied to each coordinate, does not commute with {V}, whose matrices are not permutations"
         f"{' up to signs' if odd else ''}. NormReLU commutes with every representation; {name} commutes with "
-        f"regular({V.group}), trivial({V.group}) and their sums."
+        f"regular({V.group}), trivial({V.group}) and their sums.{hint}"
     )
-
-
-def _permutes_up_to_signs(V: Representation) -> bool:
-    generators = V.matrix(V.group.generators or (V.group.identity,))
-    return bool(((generators.abs() - 1).abs().lt(1e-9) | generators.abs().lt(1e-9)).all())
 
 
 class NormReLU(nn.Module):
     r"""The map x ↦ ReLU(‖x‖ − b) · x/‖x‖ on each summand, which commutes with every orthogonal ρ.
 
     Args:
-        source: V = ⊕ n_i V_i; each copy of V_i has its own learnable threshold b, which starts at 0.1.
+        source: V = ⊕ n_i V_i; each copy of V_i has its own learnable threshold b, which starts at 0.1
+            and counts as 0 where training makes it negative.
 
     Input and output (batch, V.dim, ...).
 
@@ -113,6 +110,7 @@ class NormReLU(nn.Module):
         self.threshold = nn.Parameter(torch.full((sum(n for _, n in source.summands),), 0.1))
 
     def forward(self, x: Tensor) -> Tensor:
+        check_channels(x, self.source)
         pieces = []
         thresholds = self.threshold.split([n for _, n in self.source.summands])
         fields = x.split([n * V.dim for V, n in self.source.summands], dim=1)
@@ -122,7 +120,7 @@ class NormReLU(nn.Module):
             b = b.view(1, n, *(1 for _ in norm.shape[2:]))
             # x/‖x‖ has no value at 0; the tiny floor makes the map 0 there, and its gradient finite.
             floor = torch.finfo(x.dtype).tiny ** 0.5
-            pieces.append((copies * F.relu(norm - b) / norm.clamp_min(floor)).flatten(1, 2))
+            pieces.append((copies * F.relu(norm - b.clamp_min(0)) / norm.clamp_min(floor)).flatten(1, 2))
         return torch.cat(pieces, dim=1)
 
     def extra_repr(self) -> str:

@@ -7,12 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..representation import Representation, trivial
+from .inputs import check_channels, require_permutation
 
 __all__ = ["AvgPool2d", "GlobalAvgPool2d", "GroupPool", "SpatialNorm"]
 
 
 class GroupPool(nn.Module):
-    """The maximum or the mean over each field's orbit of channels: an invariant from each field.
+    """The maximum or the mean over the channels of each field: an invariant from each field.
 
     Args:
         source: V, a sum of permutation representations.
@@ -39,6 +40,7 @@ class GroupPool(nn.Module):
         self.target = sum(n for _, n in source.summands) * trivial(source.group)
 
     def forward(self, x: Tensor) -> Tensor:
+        check_channels(x, self.source)
         pooled = []
         for piece, (V, n) in zip(
             x.split([n * V.dim for V, n in self.source.summands], dim=1), self.source.summands, strict=True
@@ -69,10 +71,13 @@ class AvgPool2d(nn.Module):
 
     def __init__(self, source: Representation, kernel_size: int) -> None:
         super().__init__()
+        if kernel_size < 1:
+            raise ValueError(f"A window has at least one pixel; got kernel_size {kernel_size}.")
         self.source = self.target = source
         self.kernel_size = kernel_size
 
     def forward(self, x: Tensor) -> Tensor:
+        check_channels(x, self.source, field=True)
         h, w = x.shape[-2:]
         if h % self.kernel_size or w % self.kernel_size:
             raise ValueError(
@@ -105,6 +110,7 @@ class GlobalAvgPool2d(nn.Module):
         self.source = self.target = source
 
     def forward(self, x: Tensor) -> Tensor:
+        check_channels(x, self.source, field=True)
         return x.mean(dim=(-2, -1))
 
     def extra_repr(self) -> str:
@@ -140,17 +146,8 @@ class SpatialNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
+        check_channels(x, self.source, field=True)
         return F.layer_norm(x, x.shape[-2:], eps=self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.source}"
-
-
-def require_permutation(V: Representation, layer: str) -> None:
-    """Raise an error that names the layer if V does not permute its channels."""
-    for atom, _ in V.summands:
-        if atom.images is None:
-            raise ValueError(
-                f"{layer} treats each channel alike, and {atom} mixes channels with other weights than 0 and 1. "
-                f"Use it on sums of regular({V.group}), trivial({V.group}) and permutation representations."
-            )

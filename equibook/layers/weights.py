@@ -24,7 +24,7 @@ class IntertwinerWeight(nn.Module):
     copies of V_i and W_j share one basis of Hom_G(P ⊗ V_i, W_j). Their coordinates are the
     parameters, of shape (n_j, m_i, dim Hom_G), drawn from a normal law whose variance is
     dim W_j / Σ_i m_i dim Hom_G(P ⊗ V_i, W_j): white input of unit variance then leaves with unit
-    variance, whatever the group.
+    variance, on average over the coordinates of W_j, whatever the group.
 
     Args:
         source: V.

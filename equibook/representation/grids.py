@@ -6,6 +6,7 @@ A field assigns to each pixel x a vector f(x) in V. The group moves both:
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -62,12 +63,13 @@ def pixels(G: FiniteGroup, size: int | tuple[int, int]) -> Representation:
 
     Chapter: Intertwiners
     """
-    h, w = (size, size) if isinstance(size, int) else size
+    h, w = size if isinstance(size, tuple) else (operator.index(size), operator.index(size))
     if h < 1 or w < 1:
         raise ValueError(f"An image has at least one pixel; got size {size}.")
     if not is_grid_preserving(G):
         raise ValueError(
-            f"{G} does not map a square grid to itself. cyclic(1 | 2 | 4), dihedral(1 | 2 | 4) and translations(h, w) do."
+            f"{G} does not map a square grid to itself. cyclic(1 | 2 | 4), dihedral(1 | 2 | 4) and "
+            "translations(h, w) do."
         )
     if h != w and G.plane is not None and (G.plane[:, 0, 1] != 0).any():
         raise ValueError(f"A quarter turn of {G} does not map a {h} × {w} grid to itself; use a square one.")
@@ -135,6 +137,7 @@ def act_batch(V: Representation, elements: Tensor, x: Tensor) -> Tensor:
 
     Chapter: Attraction
     """
+    elements = torch.as_tensor(elements, dtype=torch.long)
     if elements.shape != x.shape[:1]:
         raise ValueError(f"One element a sample: got {tuple(elements.shape)} elements for {len(x)} samples.")
     result = torch.empty_like(x)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 
@@ -73,6 +74,8 @@ class FiniteGroup:
         self.identity = _find_identity(self.table)
         self.inverse = _find_inverses(self.table, self.identity)
         _check_associative(self.table, self.generators)
+        if plane is not None:
+            _check_acts(self, plane)
 
     @property
     def elements(self) -> range:
@@ -85,9 +88,10 @@ class FiniteGroup:
 
     def index(self, g: int) -> int:
         """g itself, if it is an element; otherwise an error that names the group."""
+        g = operator.index(g)
         if not 0 <= g < self.order:
             raise ValueError(f"{g} is not an element of {self}: its elements are 0, …, {self.order - 1}.")
-        return int(g)
+        return g
 
     @cached_property
     def generators(self) -> tuple[int, ...]:
@@ -104,6 +108,27 @@ class FiniteGroup:
             if len(_closure(self.table, others, self.identity)) == self.order:
                 chosen = others
         return tuple(chosen)
+
+    def tree(self, generators: Iterable[int]) -> list[tuple[Tensor, int, Tensor]]:
+        """A way to reach every element: steps (parents, s, children) with children = parents · s.
+
+        The steps start at the identity and visit each element that the generators reach once.
+        """
+        steps = []
+        seen = torch.zeros(self.order, dtype=torch.bool)
+        seen[self.identity] = True
+        frontier = torch.tensor([self.identity])
+        while len(frontier):
+            reached = []
+            for s in generators:
+                children = self.table[frontier, s]
+                new = ~seen[children]
+                seen[children[new]] = True
+                if new.any():
+                    steps.append((frontier[new], s, children[new]))
+                    reached.append(children[new])
+            frontier = torch.cat(reached) if reached else frontier[:0]
+        return steps
 
     @cached_property
     def class_of(self) -> Tensor:
@@ -179,6 +204,15 @@ def _check_associative(table: Tensor, generators: Iterable[int]) -> None:
             raise ValueError(
                 f"The table is not associative: for (x, a, y) = ({x}, {a}, {y}), "
                 f"(xa)y = {int(left[x, y])} but x(ay) = {int(right[x, y])}."
+            )
+
+
+def _check_acts(G: FiniteGroup, plane: Tensor) -> None:
+    for s in (G.identity, *G.generators):
+        wrong = (plane @ plane[s] - plane[G.table[:, s]]).abs().amax(dim=(1, 2)) > 1e-9
+        if wrong.any():
+            raise ValueError(
+                f"The matrices of the plane are no action: those of {int(wrong.nonzero()[0])} and {s} fail."
             )
 
 
@@ -276,6 +310,7 @@ def translations(n: int, m: int) -> FiniteGroup:
     return FiniteGroup(table, name=f"translations({n}, {m})", grid=(n, m))
 
 
+@lru_cache(maxsize=64)
 def direct_product(G: FiniteGroup, H: FiniteGroup) -> FiniteGroup:
     """The direct product G × H; element g·|H| + h is the pair (g, h).
 
@@ -339,6 +374,8 @@ def permutation_group(generators: Iterable[Sequence[int]]) -> FiniteGroup:
     if not given:
         raise ValueError("permutation_group needs at least one generator; for one element use cyclic(1).")
     points = tuple(range(len(given[0])))
+    if not points:
+        raise ValueError("A permutation of no points was given; permute at least one.")
     for g in given:
         if tuple(sorted(g)) != points:
             raise ValueError(f"{g} is not a permutation of 0, …, {len(points) - 1}.")

@@ -63,6 +63,8 @@ class Hom:
         basis = torch.zeros(dim, rows, columns, dtype=torch.float64)
         start = 0
         for (W, i), (V, j) in product(_corners(self.target), _corners(self.source)):
+            if isinstance(V, Irrep) and isinstance(W, Irrep) and V != W:
+                continue  # Schur's lemma
             block = _solve(V, W).basis()
             basis[start : start + len(block), i : i + block.shape[1], j : j + block.shape[2]] = block
             start += len(block)
@@ -83,7 +85,8 @@ class Hom:
         expected = (self.target.dim, self.source.dim)
         if A.shape[-2:] != expected:
             raise ValueError(
-                f"A map {self.source} → {self.target} has shape (…, {expected[0]}, {expected[1]}); got {tuple(A.shape)}."
+                f"A map {self.source} → {self.target} has shape (..., {expected[0]}, {expected[1]}); "
+                f"got {tuple(A.shape)}."
             )
         if not A.is_floating_point():
             raise TypeError(f"Π_G averages, so A must be floating point; got {A.dtype}.")
@@ -167,19 +170,24 @@ def _corners(V: Representation) -> Iterator[tuple[Representation, int]]:
 @lru_cache(maxsize=512)
 def _solve(V: Representation, W: Representation) -> _Orbits | _Isotypic:
     if V.images is not None and W.images is not None:
-        return _Orbits(V.images, W.images)
+        return _Orbits(V.images, W.images, V.group.generators)
     return _Isotypic(V, W)
 
 
 class _Orbits:
     """Hom_G between permutation representations: the matrices that are constant on orbits of entries."""
 
-    def __init__(self, source: Tensor, target: Tensor) -> None:
+    def __init__(self, source: Tensor, target: Tensor, generators: tuple[int, ...]) -> None:
         self.shape = target.shape[1], source.shape[1]
-        smallest = torch.full(self.shape, self.shape[0] * self.shape[1])
-        for rows, columns in zip(target, source, strict=True):
-            smallest = torch.minimum(smallest, rows[:, None] * self.shape[1] + columns)
-        _, self.label, self.size = torch.unique(smallest.flatten(), return_inverse=True, return_counts=True)
+        entry = torch.arange(self.shape[0] * self.shape[1]).reshape(self.shape)
+        moves = [(target[s][:, None] * self.shape[1] + source[s]).flatten() for s in generators]
+        smallest, before = entry.flatten(), None
+        while before is None or not torch.equal(smallest, before):
+            before = smallest
+            for move in moves:
+                smallest = torch.minimum(smallest, smallest[move])
+            smallest = smallest[smallest]  # jumps: the number of rounds grows as the logarithm of an orbit
+        _, self.label, self.size = torch.unique(smallest, return_inverse=True, return_counts=True)
 
     def basis(self) -> Tensor:
         basis = torch.zeros(len(self.size), len(self.label), dtype=torch.float64)

@@ -62,7 +62,7 @@ class Irrep(Representation):
         return self._data[elements]
 
     def character(self) -> Tensor:
-        return self._data.diagonal(dim1=1, dim2=2).sum(dim=1)
+        return _trace(self._data)
 
     def __repr__(self) -> str:
         return f"irreps({self.group})[{self.index}]"
@@ -88,7 +88,7 @@ def irreps(G: FiniteGroup) -> tuple[Irrep, ...]:
 
     Rotations and reflections of the plane get their frequencies 0, 1, 2, …; for any other group we
     split the regular representation, which contains every irreducible, along the eigenspaces of a
-    random symmetric map that commutes with it. By Schur's lemma those eigenspaces are irreducible.
+    generic symmetric map that commutes with it. By Schur's lemma those eigenspaces are irreducible.
 
     >>> from equibook import cyclic, quaternion
     >>> [(rho.dim, rho.type) for rho in irreps(cyclic(4))]
@@ -104,7 +104,7 @@ def irreps(G: FiniteGroup) -> tuple[Irrep, ...]:
 def decompose(V: Representation) -> Decomposition:
     r"""V as a sum of irreducibles, with the orthogonal change of basis.
 
-    The multiplicities are m_i = ⟨χ_V, χ_i⟩ / ⟨χ_i, χ_i⟩. Averaging a random matrix over the group
+    The multiplicities are m_i = ⟨χ_V, χ_i⟩ / ⟨χ_i, χ_i⟩. Averaging a generic matrix over the group
     gives an intertwiner m_i ρ_i → V, and its orthogonal polar factor is an isometric one.
 
     Args:
@@ -132,9 +132,7 @@ def _decompose(V: Representation) -> Decomposition:
     multiplicities = tuple(round(float((character * rho.character()).mean())) // rho.commutant_dim for rho in rhos)
     terms = tuple((rho, m) for rho, m in zip(rhos, multiplicities, strict=True) if m)
     S: Representation = terms[0][0] if len(terms) == 1 and terms[0][1] == 1 else Sum(terms)
-    generator = torch.Generator().manual_seed(0)  # any draw will do; a fixed one makes Q reproducible
-    draw = torch.randn(V.dim, V.dim, dtype=torch.float64, generator=generator)
-    mixed = average(S, V, draw)
+    mixed = average(S, V, _draw(V.dim, V.dim))
     columns, start = [], 0
     for rho, m in terms:
         block = mixed[:, start : start + m * rho.dim]
@@ -181,9 +179,8 @@ def _block_action(V: Sum, elements: Tensor, X: Tensor) -> Tensor:
 def _commutant(rho: Irrep) -> Tensor:
     d, e = rho.dim, rho.commutant_dim
     basis = [torch.eye(d, dtype=torch.float64) / d**0.5]
-    generator = torch.Generator().manual_seed(0)
     while len(basis) < e:
-        C = average(rho, rho, torch.randn(d, d, dtype=torch.float64, generator=generator))
+        C = average(rho, rho, _draw(d, d, len(basis)))
         for B in basis * 2:  # twice: Gram–Schmidt loses digits the first time
             C = C - (C * B).sum() * B
         basis.append(C / C.norm())
@@ -192,7 +189,16 @@ def _commutant(rho: Irrep) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _irrep_matrices(G: FiniteGroup) -> tuple[Tensor, ...]:
-    return _plane_irreps(G.plane) if G.plane is not None else _split_regular(G)
+    found = _plane_irreps(G.plane) if G.plane is not None else _split_regular(G)
+    # Wedderburn: the group algebra is the sum of the matrix algebras, |G| = Σ d²/e.
+    squares = sum(rho.shape[-1] ** 2 / float(_trace(rho).square().mean()) for rho in found)
+    if round(squares) != G.order:
+        raise RuntimeError(f"The irreducibles found for {G} account for {squares:.1f} of {G.order} dimensions.")
+    return found
+
+
+def _trace(stack: Tensor) -> Tensor:
+    return stack.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
 
 
 def _plane_irreps(plane: Tensor) -> tuple[Tensor, ...]:
@@ -226,38 +232,55 @@ def _rotation_stack(n: int, steps: Tensor) -> Tensor:
 def _split_regular(G: FiniteGroup) -> tuple[Tensor, ...]:
     """Irreducible subspaces of ℝ^|G|, one of each isomorphism class, as stacks of matrices."""
     spaces = _irreducible_subspaces(G)
-    e, inverse, sizes = G.identity, G.inverse, torch.bincount(G.class_of)
-    found: list[tuple[Tensor, Tensor]] = []
-    for U in spaces:
-        # The projector UUᵀ is a convolution by p; averaging p over classes gives the character.
-        p = (U @ U[e])[inverse]
-        means = torch.zeros(len(sizes), dtype=torch.float64).index_add_(0, G.class_of, p) / sizes
-        character = (G.order * means)[G.class_of]
-        if all((character - other).abs().max() > 1e-4 for other, _ in found):
-            found.append((character, U))
-    found.sort(key=lambda pair: (pair[1].shape[1], [-round(float(x), 6) for x in pair[0]]))
-    return tuple(_restrict(G, U) for _, U in found)
+    # The projector UUᵀ is a convolution by p; averaging p over conjugacy classes gives the character.
+    p = torch.stack([U @ U[G.identity] for U in spaces])[:, G.inverse]
+    sizes = torch.bincount(G.class_of)
+    means = torch.zeros(len(spaces), len(sizes), dtype=torch.float64).index_add_(1, G.class_of, p) / sizes
+    characters = (G.order * means)[:, G.class_of]
+    same = characters @ characters.mT / G.order > 0.5  # ⟨χ, χ′⟩ is 0 or at least 1
+    new = (~same.tril(-1).any(dim=1)).nonzero().flatten().tolist()
+    new.sort(key=lambda k: (spaces[k].shape[1], [-round(float(x), 6) for x in characters[k]]))
+    found: dict[int, Tensor] = {}
+    for d in {spaces[k].shape[1] for k in new}:
+        alike = [k for k in new if spaces[k].shape[1] == d]
+        bases = torch.stack([_canonical_basis(spaces[k]) for k in alike])
+        found |= dict(zip(alike, _restrict(G, bases), strict=True))
+    return tuple(found[k] for k in new)
 
 
 def _irreducible_subspaces(G: FiniteGroup) -> list[Tensor]:
-    """Eigenspaces of a random symmetric convolution, of the draw whose eigenvalues are best apart."""
-    best: tuple[float, Tensor, Tensor] | None = None
-    for seed in range(3):
-        generator = torch.Generator().manual_seed(seed)
-        f = torch.randn(G.order, dtype=torch.float64, generator=generator)
+    """Eigenspaces of a symmetric convolution, of the draw that splits most and whose eigenvalues are best apart."""
+    best: tuple[tuple[int, float], list[Tensor]] | None = None
+    for offset in range(3):
+        f = _draw(G.order, 1, offset).flatten()
         f = (f + f[G.inverse]) / 2
         values, vectors = torch.linalg.eigh(f[G.table[G.inverse]])  # entry (x, y) is f(x⁻¹y)
         jumps = values.diff()
         splits = (jumps > 1e-9 * values.abs().max()).nonzero().flatten() + 1
-        gap = float(jumps[splits - 1].min()) if len(splits) else float("inf")
-        if best is None or gap > best[0]:
-            best = (gap, splits, vectors)
+        rank = (len(splits), float(jumps[splits - 1].min()) if len(splits) else 0.0)
+        if best is None or rank > best[0]:
+            best = (rank, list(vectors.tensor_split(splits.tolist(), dim=1)))
     assert best is not None
-    return list(best[2].tensor_split(best[1].tolist(), dim=1))
+    return best[1]
+
+
+def _canonical_basis(U: Tensor) -> Tensor:
+    """The orthonormal basis of span U nearest to a fixed matrix, so that it does not depend on the eigensolver."""
+    left, _, right = torch.linalg.svd(U.mT @ _draw(*U.shape), full_matrices=False)
+    return U @ (left @ right)
+
+
+def _draw(rows: int, columns: int, offset: int = 0) -> Tensor:
+    """A fixed matrix without structure, the same on every machine and with every version of torch."""
+    k = torch.arange(1 + offset * 7919, 1 + offset * 7919 + rows * columns, dtype=torch.float64)
+    return torch.cos(k * k * 2**0.5).reshape(rows, columns) * 2**0.5
 
 
 def _restrict(G: FiniteGroup, U: Tensor) -> Tensor:
-    """The matrices Uᵀ L(g) U of the regular representation on the subspace spanned by U."""
-    chunk = max(1, 8_000_000 // U.numel())
-    moved = [torch.einsum("gxi,xj->gij", U[G.table[part]], U) for part in torch.arange(G.order).split(chunk)]
-    return torch.cat(moved)
+    """The regular representation on subspaces with bases U (k, |G|, d): matrices (k, |G|, d, d)."""
+    matrices = torch.zeros(*U.shape, U.shape[-1], dtype=torch.float64)
+    matrices[:, G.identity] = torch.eye(U.shape[-1], dtype=torch.float64)
+    generators = {s: U[:, G.table[s]].mT @ U for s in G.generators}
+    for parents, s, children in G.tree(G.generators):
+        matrices[:, children] = matrices[:, parents] @ generators[s][:, None]
+    return matrices.round() if U.shape[-1] == 1 else matrices

@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, SupportsInt
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -57,8 +57,8 @@ class Representation:
         Returns:
             (dim, dim), or (n, dim, dim) for a sequence of n elements.
         """
-        if isinstance(g, SupportsInt) and not (isinstance(g, Tensor) and g.ndim):
-            return self._stack(torch.tensor([self.group.index(int(g))]))[0]
+        if not isinstance(g, Sequence) and not (isinstance(g, Tensor) and g.ndim):
+            return self._stack(torch.tensor([self.group.index(int(g) if isinstance(g, Tensor) else g)]))[0]
         elements = torch.as_tensor(g, dtype=torch.long)
         for extreme in (elements.min(), elements.max()) if len(elements) else ():
             self.group.index(int(extreme))
@@ -108,6 +108,9 @@ class Representation:
             else:
                 terms.append((atom, copies))
         return _sum(tuple(terms))
+
+    def __radd__(self, other: object) -> Representation:
+        return self if other == 0 else NotImplemented  # sum([V, W]) starts at 0
 
     def __rmul__(self, copies: int) -> Representation:
         if not isinstance(copies, int):
@@ -371,7 +374,6 @@ def permutation(G: FiniteGroup, images: Tensor | Sequence[Sequence[int]] | None 
 
     Chapter: Intertwiners
     """
-    natural = images is None
     if images is None:
         if G.permutations is None:
             raise ValueError(f"{G} is not made of permutations: pass images, an (order, points) table.")
@@ -388,6 +390,7 @@ def permutation(G: FiniteGroup, images: Tensor | Sequence[Sequence[int]] | None 
     for s in (G.identity, *G.generators):
         failing = (images[G.table[:, s]] != images[:, images[s]]).any(dim=1)
         _raise_not_homomorphism(G, failing, s)
+    natural = G.permutations is not None and torch.equal(images, G.permutations)
     return Permutation(G, tuple(map(tuple, images.tolist())), natural)
 
 
@@ -413,7 +416,7 @@ def representation(G: FiniteGroup, matrices: Tensor | Sequence | Mapping[int, Te
         stack = _extend(G, {g: torch.as_tensor(m, dtype=torch.float64).detach() for g, m in matrices.items()})
     else:
         stack = torch.as_tensor(matrices, dtype=torch.float64).detach().clone()
-    if stack.ndim != 3 or stack.shape[0] != G.order or stack.shape[1] != stack.shape[2]:
+    if stack.ndim != 3 or stack.shape[0] != G.order or stack.shape[1] != stack.shape[2] or not stack.shape[1]:
         raise ValueError(
             f"{G} needs {G.order} square matrices, shape ({G.order}, dim, dim); got shape {tuple(stack.shape)}."
         )
@@ -443,20 +446,21 @@ def _extend(G: FiniteGroup, given: Mapping[int, Tensor]) -> Tensor:
     """The matrices of all elements from those of a generating set."""
     if not given:
         raise ValueError("No matrices were given; pass one for each element of a generating set.")
-    dim = len(next(iter(given.values())))
-    known = {G.identity: torch.eye(dim, dtype=torch.float64)}
-    queue = [G.identity]
-    for g in queue:
-        for s, matrix in given.items():
-            product = G.multiply(g, s)
-            if product not in known:
-                known[product] = known[g] @ matrix
-                queue.append(product)
-    if len(known) < G.order:
-        raise ValueError(f"Elements {sorted(given)} generate {len(known)} of the {G.order} elements of {G}.")
+    shapes = {tuple(matrix.shape) for matrix in given.values()}
+    if len(shapes) > 1:
+        raise ValueError(f"The matrices of one representation have one shape; got {sorted(shapes)}.")
+    dim = next(iter(shapes))[-1]
+    stack = torch.zeros(G.order, dim, dim, dtype=torch.float64)
+    stack[G.identity] = torch.eye(dim, dtype=torch.float64)
+    reached = 1
+    for parents, s, children in G.tree(given):
+        stack[children] = stack[parents] @ given[s]
+        reached += len(children)
+    if reached < G.order:
+        raise ValueError(f"Elements {sorted(given)} generate {reached} of the {G.order} elements of {G}.")
     for s, matrix in given.items():
-        if (known[s] - matrix).abs().max() > TOLERANCE:
+        if (stack[s] - matrix).abs().max() > TOLERANCE:
             raise ValueError(
                 f"Not a homomorphism: the matrices given for {sorted(given)} contradict each other at element {s}."
             )
-    return torch.stack([known[g] for g in G.elements])
+    return stack
