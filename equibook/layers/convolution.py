@@ -81,8 +81,8 @@ class GroupConv2d(nn.Module):
             if (size + 2 * self.padding - self.kernel_size) % self.stride:
                 raise ValueError(
                     f"With kernel_size {self.kernel_size}, padding {self.padding} and stride {self.stride} the filter "
-                    f"does not reach both edges of a side of {size} pixels, so the group would move the samples. Choose "
-                    f"sizes with (side + 2·padding − kernel_size) divisible by {self.stride}."
+                    f"does not reach both edges of a side of {size} pixels, so the group would move the samples. "
+                    f"Choose sizes with (side + 2·padding − kernel_size) divisible by {self.stride}."
                 )
         return F.conv2d(x, self.filters(), bias_vector(self.bias), self.stride, self.padding)
 

@@ -140,3 +140,35 @@ def test_spatial_norm_is_layer_norm_over_the_pixels() -> None:
 def test_global_average_is_the_mean() -> None:
     x = draw(2, 4, 3, 5)
     assert torch.allclose(eq.GlobalAvgPool2d(eq.regular(C4))(x), x.sum((2, 3)) / 15)
+
+
+def test_a_representation_that_is_a_permutation_in_disguise_is_accepted() -> None:
+    swap = eq.representation(eq.cyclic(2), {1: [[0.0, 1.0], [1.0, 0.0]]})
+    for V in (eq.irreps(C4)[0], swap):
+        eq.assert_equivariant(eq.Pointwise(V, "relu"), V, V, draw(6, V.dim))
+        eq.GroupPool(V)
+
+
+def test_a_callable_that_may_be_odd_is_pointed_to_the_argument() -> None:
+    with pytest.raises(ValueError, match="odd=True"):
+        eq.Pointwise(SIGN, torch.sin)
+
+
+def test_a_negative_threshold_leaves_norm_relu_continuous() -> None:
+    layer = eq.NormReLU(ROTATION)
+    with torch.no_grad():
+        layer.threshold.fill_(-1.0)
+    near = torch.full((1, 2), 1e-6)
+    assert layer(near).norm() < 1e-5
+    assert torch.equal(layer(torch.zeros(1, 2)), torch.zeros(1, 2))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [eq.Pointwise(eq.regular(C4)), eq.NormReLU(ROTATION + ROTATION), eq.GroupPool(eq.regular(C4))]
+    + [eq.SpatialNorm(eq.regular(C4)), eq.AvgPool2d(eq.regular(C4), 2), eq.GlobalAvgPool2d(eq.regular(C4))],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_the_number_of_channels_is_checked(layer: nn.Module) -> None:
+    with pytest.raises(ValueError, match=r"got \(2, 3, 4, 4\)"):
+        layer(torch.zeros(2, 3, 4, 4))

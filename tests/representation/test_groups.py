@@ -176,3 +176,19 @@ def test_the_triple_that_is_named_fails() -> None:
 def test_errors_say_what_was_given(make: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_tree_reaches_every_element_once() -> None:
+    for G in (eq.cyclic(1), eq.quaternion(), eq.symmetric(4)):
+        reached = [G.identity]
+        for parents, s, children in G.tree(G.generators):
+            assert torch.equal(G.table[parents, s], children)
+            reached += children.tolist()
+        assert sorted(reached) == list(G.elements)
+
+
+def test_matrices_of_the_plane_that_are_no_action_are_refused() -> None:
+    plane = eq.cyclic(4).plane
+    assert plane is not None
+    with pytest.raises(ValueError, match="no action"):
+        eq.FiniteGroup(eq.cyclic(4).table, plane=plane.roll(1, 0))

@@ -229,7 +229,7 @@ def test_many_different_irreducibles() -> None:
             r"\(2880000, 14400, 24000\) would take [\d,.]+ GB",
         ),
         (lambda: (eq.regular(S5) >> eq.regular(S5)).solve(), "14400 unknowns would take [\\d,.]+ GB"),
-        (lambda: CASES_HOM.project(torch.ones(4, 9)), r"shape \(…, 9, 8\); got \(4, 9\)"),
+        (lambda: CASES_HOM.project(torch.ones(4, 9)), r"shape \(..., 9, 8\); got \(4, 9\)"),
     ],
 )
 def test_errors_say_the_size(attempt: object, message: str) -> None:

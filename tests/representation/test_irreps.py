@@ -199,3 +199,21 @@ def test_a_group_of_order_960() -> None:
     D = eq.decompose(V)
     g = torch.arange(0, 960, 7)
     assert float((D.basis @ D.representation.matrix(g) @ D.basis.mT - V.matrix(g)).abs().max()) < 1e-10
+
+
+def test_the_basis_of_an_irreducible_does_not_depend_on_the_eigensolver() -> None:
+    from equibook.representation.irreps import _canonical_basis
+
+    generator = torch.Generator().manual_seed(0)
+    U, _ = torch.linalg.qr(torch.randn(24, 3, dtype=torch.float64, generator=generator))
+    turn, _ = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64, generator=generator))
+    assert (_canonical_basis(U) - _canonical_basis(U @ turn)).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("order", [(25, 40), (2, 500)])
+def test_large_abelian_groups_have_all_their_irreducibles(order: tuple[int, int]) -> None:
+    G = eq.direct_product(eq.cyclic(order[0]), eq.cyclic(order[1]))
+    rho = eq.irreps(G)[-1]
+    assert sum(r.dim**2 // r.commutant_dim for r in eq.irreps(G)) == 1000
+    s = G.generators[-1]
+    assert (rho.matrix(G.elements) @ rho.matrix(s) - rho.matrix(G.table[:, s])).abs().max() < 1e-11
