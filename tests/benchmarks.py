@@ -62,8 +62,9 @@ def machine(devices: list[str]) -> str:
 def steps(device: torch.device, channels: list[int], rounds: int) -> None:
     """A train step (forward, backward by weights and input, SGD) of one layer, regular to regular."""
     print(f"Train step on {device}: milliseconds, and ratios\n")
-    print("| group | filter | channels | image | batch | plain | equibook | escnn | equibook / plain | target | escnn / equibook |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    columns = ["group", "filter", "channels", "image", "batch", "plain", "equibook", "escnn"]
+    columns += ["equibook / plain", "target", "escnn / equibook"]
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for side, batch in TARGETS:
         for G in (eq.cyclic(4), eq.dihedral(4)):
             for k in (3, 5):
@@ -86,13 +87,11 @@ def row(G: eq.FiniteGroup, k: int, width: int, side: int, batch: int, device: to
     def ratio(a: str, b: str) -> float:
         return median(p / q for p, q in zip(times[a], times[b], strict=True))
 
-    milliseconds = " | ".join(f"{1e3 * median(times[name]):.2f}" if name in times else "–" for name in ("plain", "equibook", "escnn"))
-    theirs = f"{ratio('escnn', 'equibook'):.2f}" if "escnn" in times else "–"
-    print(
-        f"| {G} | {k} × {k} | {width} | {side} × {side} | {batch} | {milliseconds} | {ratio('equibook', 'plain'):.2f} | "
-        f"{TARGETS[side, batch]:.2f} | {theirs} |",
-        flush=True,
-    )
+    cells = [f"{G}", f"{k} × {k}", f"{width}", f"{side} × {side}", f"{batch}"]
+    cells += [f"{1e3 * median(times[name]):.2f}" if name in times else "–" for name in ("plain", "equibook", "escnn")]
+    cells += [f"{ratio('equibook', 'plain'):.2f}", f"{TARGETS[side, batch]:.2f}"]
+    cells += [f"{ratio('escnn', 'equibook'):.2f}" if "escnn" in times else "–"]
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def layers(G: eq.FiniteGroup, k: int, width: int) -> Iterator[tuple[str, nn.Module]]:

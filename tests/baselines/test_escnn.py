@@ -91,7 +91,7 @@ def test_irreducibles(baselines, family, n):
     ("name", "arguments"),
     [("octa_group", ()), ("ico_group", ()), ("full_octa_group", ()), ("cylinder_discrete_group", (4,))],
 )
-def test_characters(escnn, name, arguments):
+def test_characters(baselines, name, arguments):
     """From the multiplication table alone, the irreducibles that escnn knows by construction."""
     theirs = getattr(importlib.import_module("escnn.group"), name)(*arguments)
     number = {e: k for k, e in enumerate(theirs.elements)}

@@ -165,8 +165,14 @@ def test_a_negative_threshold_leaves_norm_relu_continuous() -> None:
 
 @pytest.mark.parametrize(
     "layer",
-    [eq.Pointwise(eq.regular(C4)), eq.NormReLU(ROTATION + ROTATION), eq.GroupPool(eq.regular(C4))]
-    + [eq.SpatialNorm(eq.regular(C4)), eq.AvgPool2d(eq.regular(C4), 2), eq.GlobalAvgPool2d(eq.regular(C4))],
+    [
+        eq.Pointwise(eq.regular(C4)),
+        eq.NormReLU(ROTATION + ROTATION),
+        eq.GroupPool(eq.regular(C4)),
+        eq.SpatialNorm(eq.regular(C4)),
+        eq.AvgPool2d(eq.regular(C4), 2),
+        eq.GlobalAvgPool2d(eq.regular(C4)),
+    ],
     ids=lambda layer: type(layer).__name__,
 )
 def test_the_number_of_channels_is_checked(layer: nn.Module) -> None:
