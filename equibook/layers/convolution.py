@@ -73,7 +73,7 @@ class GroupConv2d(nn.Module):
 
     def filters(self) -> Tensor:
         """The filters as torch.nn.functional.conv2d takes them: (W.dim, V.dim, k, k)."""
-        return self.weight().unflatten(2, (self.kernel_size, self.kernel_size))
+        return self.weight(self.target.dim, self.source.dim, self.kernel_size, self.kernel_size)
 
     def forward(self, x: Tensor) -> Tensor:
         check_channels(x, self.source, field=True)

@@ -48,7 +48,7 @@ class Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-1] != self.source.dim:
             raise ValueError(f"Expected (..., {self.source.dim}) for {self.source}; got {tuple(x.shape)}.")
-        return F.linear(x, self.weight().squeeze(-1), bias_vector(self.bias))
+        return F.linear(x, self.weight(self.target.dim, self.source.dim), bias_vector(self.bias))
 
 
 def invariant_vector(target: Representation) -> IntertwinerWeight:
@@ -62,4 +62,4 @@ def invariant_vector(target: Representation) -> IntertwinerWeight:
 
 def bias_vector(bias: IntertwinerWeight | None) -> Tensor | None:
     """The vector itself, (W.dim,), or None where there is none."""
-    return None if bias is None else bias().flatten()
+    return None if bias is None else bias(bias.target.dim)

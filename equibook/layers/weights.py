@@ -33,7 +33,7 @@ class IntertwinerWeight(nn.Module):
         generator: draws the initial coordinates.
 
     Returns:
-        Called without arguments: the weight, (W.dim, V.dim, P.dim).
+        Called without arguments: the weight, (W.dim, V.dim, P.dim). Called with a shape: the same, viewed so.
 
     >>> from equibook import cyclic, pixels, regular
     >>> G = cyclic(4)
@@ -59,6 +59,11 @@ class IntertwinerWeight(nn.Module):
         self._spaces: dict[str, Hom] = {}
         self._empty: Tensor  # knows dtype and device where Hom_G = 0
         self.register_buffer("_empty", torch.zeros(0), persistent=False)
+        # one row a summand of W, one block a summand of V: its key and its shape
+        self._layout: list[list[tuple[str, tuple[int, int, int]]]] = [
+            [(f"{j}_{i}", (n * W.dim, m * V.dim, self.window.dim)) for i, (V, m) in enumerate(source.summands)]
+            for j, (W, n) in enumerate(target.summands)
+        ]
         for j, (W, n) in enumerate(target.summands):
             spaces = [self.window * V >> W for V, _ in source.summands]
             fan = sum(m * H.dim for H, (_, m) in zip(spaces, source.summands, strict=True))
@@ -73,14 +78,18 @@ class IntertwinerWeight(nn.Module):
     def _store_basis(self, key: str, H: Hom) -> None:
         """Keep a basis, as (dim, W.dim · V.dim · P.dim), in the form that is fastest to expand.
 
-        Between permutation representations each entry of the weight lies in one basis element, which
-        is constant, so expanding is a look-up, several times faster than a product of matrices.
+        Between permutation representations each entry of the weight is a constant times one
+        coordinate. Expanding is then one look-up in the flat coordinates, several times faster than a
+        product of matrices; its index, 32 bits an entry, takes the memory of one more weight.
         """
-        like = self._empty
+        like, (n, m, dim) = self._empty, self.coordinates[key].shape
         flat = H.basis().unflatten(2, (self.window.dim, -1)).mT.flatten(1)
         is_orbit = (flat == 0) | (flat == flat.amax(dim=1, keepdim=True))  # not (1, −1)/√2, from C_2 to its sign
         if is_orbit.all() and ((flat != 0).sum(dim=0) == 1).all():
-            self.register_buffer(f"orbit_{key}", flat.ne(0).long().argmax(dim=0).to(like.device), persistent=False)
+            orbit = flat.ne(0).long().argmax(dim=0).int().view(H.target.dim, -1)
+            start = dim * torch.arange(n * m, dtype=torch.int32).view(n, 1, m, 1)  # of each pair of copies
+            index = (start + orbit[:, None]).flatten()
+            self.register_buffer(f"index_{key}", index.to(like.device), persistent=False)
             self.register_buffer(f"basis_{key}", flat.amax(dim=1).to(like), persistent=False)
         else:
             self.register_buffer(f"basis_{key}", flat.to(like), persistent=False)
@@ -94,22 +103,25 @@ class IntertwinerWeight(nn.Module):
                 self._store_basis(key, H)
         return self
 
-    def forward(self) -> Tensor:
-        rows = []
-        for j, (W, n) in enumerate(self.target.summands):
-            blocks = [self._block(f"{j}_{i}", W, n, V, m) for i, (V, m) in enumerate(self.source.summands)]
-            rows.append(blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1))
-        return rows[0] if len(rows) == 1 else torch.cat(rows)
+    def forward(self, *shape: int) -> Tensor:
+        if len(self._layout) == len(self._layout[0]) == 1:  # one kind of field in, one out: nothing to put together
+            key, whole = self._layout[0][0]
+            return self._block(key, whole).view(shape or whole)
+        rows = [torch.cat([self._block(key, size).view(size) for key, size in row], dim=1) for row in self._layout]
+        weight = torch.cat(rows)
+        return weight.view(shape) if shape else weight
 
-    def _block(self, key: str, W: Representation, n: int, V: Representation, m: int) -> Tensor:
-        """The block between n copies of W and m copies of V: (n · W.dim, m · V.dim, P.dim)."""
-        shape = (W.dim, V.dim, self.window.dim)
-        if key not in self.coordinates:  # Hom_G = 0
-            return self._empty.new_zeros(n * W.dim, m * V.dim, self.window.dim)
-        coordinates, basis = self.coordinates[key], cast(Tensor, getattr(self, f"basis_{key}"))
-        orbit = cast("Tensor | None", getattr(self, f"orbit_{key}", None))
-        entries = coordinates @ basis if orbit is None else (coordinates * basis).index_select(2, orbit)
-        return entries.unflatten(2, shape).transpose(1, 2).reshape(n * W.dim, m * V.dim, self.window.dim)
+    def _block(self, key: str, shape: tuple[int, int, int]) -> Tensor:
+        """The entries, in order, of the block between the copies of one V_i and of one W_j, of the given shape."""
+        if key not in self._spaces:  # Hom_G = 0
+            return self._empty.new_zeros(shape)
+        coordinates, index = self.coordinates[key], self._buffers.get(f"index_{key}")
+        basis = cast(Tensor, self._buffers[f"basis_{key}"])
+        if index is not None:
+            return (coordinates * basis).view(-1).index_select(0, index)
+        n, m, _ = coordinates.shape
+        entries = (coordinates @ basis).view(n, m, shape[0] // n, shape[1] // m, shape[2])
+        return entries.transpose(1, 2).reshape(shape)
 
     def extra_repr(self) -> str:
         return f"{self.window * self.source >> self.target}"
