@@ -38,7 +38,7 @@ def main() -> None:
     axes.text(-4.4, 2.35, "the space of layers", color=TEXT)
 
     for gamma, nominal, color, style, label, at in [
-        (0.0, 0.0, GREEN, "-", "built in, or augmented: stays", (0.9, -0.42)),
+        (0.0, 0.0, GREEN, "-", "equivariant: stays", (0.9, -0.42)),
         (0.0, 1.0, BLUE, ":", "nominal: leaves", (0.6, 1.92)),
         (6.0, 1.0, PURPLE, "-.", "regularized: is pulled back", (0.6, 0.48)),
     ]:
