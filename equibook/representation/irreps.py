@@ -76,6 +76,8 @@ class Decomposition:
         multiplicities: m_i, one for each of ``irreps(V.group)``.
         basis: (dim, dim) the orthogonal matrix Q; the columns are ordered as S is.
         representation: the sum S.
+
+    Chapter: Intertwiners
     """
 
     multiplicities: tuple[int, ...]
