@@ -72,12 +72,12 @@ class Config:
     pretraining: int = 0
     pretraining_lr: float = 1e-2
     perturbation: float = 1e-3
-    steps: int = 1000
+    steps: int = 800
     lr: float | tuple[float, ...] = 1e-2
     batch_size: int | None = 10
     loss_scale: float = 0.1
     every: int = 20
-    dtype: str = "float64"
+    dtype: str = "float32"
     seed: int = 0
 
     @property
@@ -91,16 +91,21 @@ class Config:
 PRESETS: Mapping[str, Config] = {
     "digits": Config(modes=("nominal", "augmented", "equivariant")),
     "laws": Config(
-        gammas=(64.0, 128.0, 256.0, 512.0, 64.0, 64.0, 64.0), lr=(3.125e-4,) * 4 + (6.25e-4, 1.25e-3, 2.5e-3),
-        pretraining=600, pretraining_lr=0.02, perturbation=0.0, steps=400, every=2,
+        gammas=(64.0, 128.0, 256.0, 64.0, 64.0),
+        lr=(3.125e-4, 3.125e-4, 3.125e-4, 6.25e-4, 1.25e-3),
+        pretraining=600,
+        pretraining_lr=0.02,
+        perturbation=0.0,
+        steps=900,
+        every=3,
     ),
     "exact": Config(
-        samples=16, gammas=(160.0, 400.0, 1000.0, 2500.0), lr=(0.5 / 160, 0.5 / 400, 0.5 / 1000, 0.5 / 2500),
-        perturbation=0.0, steps=40, batch_size=None, every=40, dtype="float64",
+        samples=16, gammas=(100.0, 500.0, 2500.0), lr=(0.005, 0.001, 0.0002),
+        perturbation=0.0, steps=30, batch_size=None, every=30, dtype="float64",
     ),
     "mnist": Config(
         data="mnist", modes=("nominal", "augmented", "equivariant"), gammas=(0.0, 0.01, 0.1, 1.0, 10.0, 100.0),
-        seeds=30, channels=(16, 16), pool=(True, True), steps=60_000, lr=1e-3, every=100, dtype="float32",
+        seeds=30, channels=(16, 16), pool=(True, True), steps=60_000, lr=1e-3, every=100,
     ),
 }  # fmt: skip
 
@@ -154,6 +159,41 @@ class Result:
         distance = self.distance(mode)[self.paths[mode].steps >= (1 - last) * self.config.steps]
         return Plateau(gamma[gamma >= smallest], distance.square().mean(0).sqrt()[gamma >= smallest])
 
+    def law(self, mode: str, over: str = "gamma", *, predicted: bool = False) -> Plateau:
+        """The plateaus over γ at the first η, or over η at the first γ.
+
+        Args:
+            mode: "nominal" or "augmented".
+            over: "gamma" or "lr".
+            predicted: whether by the formula of `predicted`, or measured.
+
+        Returns:
+            The γ or η, (n,), in the place of γ, and the distances, (n, seeds).
+        """
+        gamma, lr = (torch.tensor(values, dtype=torch.float64) for values in (self.config.gammas, self.config.rates))
+        rows = lr == lr[0] if over == "gamma" else gamma == gamma[0]
+        found = self.predicted(mode, smallest=0.0) if predicted else self.plateau(mode, smallest=0.0, last=0.75)
+        return Plateau((gamma if over == "gamma" else lr)[rows], found.distance.cpu()[rows])
+
+    def plot_law(self, mode: str, over: str = "gamma", *, ax: Axes | None = None) -> Figure:
+        """The measured plateaus, the power law fitted to them, and the slope of the limit ηγ ≪ 1, h ≪ γ.
+
+        Args:
+            mode: "nominal" or "augmented".
+            over: "gamma" or "lr".
+            ax: the panel to draw into; a new figure if None.
+        """
+        from ..figures import loglog_law
+
+        x, distance = self.law(mode, over)
+        slope = {("nominal", "gamma"): -1.0, ("augmented", "gamma"): -0.5, ("augmented", "lr"): 0.5}[mode, over]
+        label = "γ" if over == "gamma" else "η"
+        figure = loglog_law(x, distance, slope=slope, mode=mode, xlabel=label, ylabel="dist(A, E)", title=mode, ax=ax)
+        ax = figure.axes[0] if ax is None else ax
+        ax.minorticks_off()
+        ax.set_xticks(x.tolist(), [f"{value:g}" for value in x.tolist()])
+        return figure
+
     def accuracy(self, mode: str, *, turned: bool = False) -> Tensor:
         """The share of test images that the final weights classify rightly: (γ, seeds).
 
@@ -185,8 +225,8 @@ class Result:
         for seed in range(self.config.seeds):
             A = {name: weight[seed] for name, weight in self.start.items()}
             away = space.tangent.perpendicular(vmap(grad(each), (None, 0, 0))(A, x, y))
-            mean.append(sum(p.mean(0).square().sum() for p in away.values()))
-            second.append(sum(p.square().sum() for p in away.values()) / len(x))
+            mean.append(torch.stack([p.mean(0).square().sum() for p in away.values()]).sum())
+            second.append(torch.stack([p.square().sum() for p in away.values()]).sum() / len(x))
         return Gradients(torch.stack(mean).sqrt(), torch.stack(second).sqrt())
 
     def predicted(self, mode: str, *, smallest: float = 1e-9) -> Plateau:

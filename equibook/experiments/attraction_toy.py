@@ -7,7 +7,7 @@ No map from the sign representation to the trivial one is equivariant but 0, so 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -81,13 +81,13 @@ def portrait(gamma: float) -> Figure:
     Chapter: Attraction
     """
 
-    def flow(b: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def flow(b: Any, a: Any) -> tuple[Any, Any]:
         return -(b + a**2 + b - 1) / 2, -a * (a**2 + b - 1) - gamma * a
 
     def path(b: float, a: float) -> np.ndarray:
         points = [(b, a)]
         for _ in range(4000):
-            db, da = flow(np.float64(b), np.float64(a))
+            db, da = flow(b, a)
             b, a = b + 0.01 * db, a + 0.01 * da
             points.append((b, a))
         return np.array(points)
@@ -140,10 +140,10 @@ def plane(
         figure, (ax,) = panels(1, height=3.6)
         figure.set_size_inches(5.6, 3.6)
     else:
-        figure = ax.figure
+        figure = cast("Figure", ax.figure)
     x, y = np.meshgrid(np.linspace(*xlim, 41), np.linspace(*ylim, 41))
     u, v = flow(x, y)
-    ax.streamplot(x, y, u, v, color="#8888887f", density=0.8, linewidth=0.8, arrowsize=0.9)
+    ax.streamplot(x, y, u, v, color="#8888887f", density=0.6, linewidth=0.8, arrowsize=0.9)
     (x0, y0), (x1, y1) = E
     ax.plot([x0, x1], [y0, y1], color=COLORS["E"], ls="-", lw=5, alpha=0.6, zorder=2)
     ax.annotate("E", (x1, y1), xytext=(6, 0), textcoords="offset points", va="center", annotation_clip=False, size=11)
