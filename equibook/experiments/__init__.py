@@ -3,4 +3,13 @@
 from . import attraction, attraction_toy, compatibility, escape, rotated_digits, roundoff
 from .networks import scalar_network, scalar_space
 
-__all__ = ["attraction", "attraction_toy", "compatibility", "escape", "rotated_digits", "roundoff", "scalar_network", "scalar_space"]
+__all__ = [
+    "attraction",
+    "attraction_toy",
+    "compatibility",
+    "escape",
+    "rotated_digits",
+    "roundoff",
+    "scalar_network",
+    "scalar_space",
+]

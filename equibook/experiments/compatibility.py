@@ -177,7 +177,13 @@ def run(
 
 
 def _train(
-    config: Config, network: nn.Module, space: AdmissibleSpace, A0: dict[str, Tensor], x: Tensor, y: Tensor, progress: bool
+    config: Config,
+    network: nn.Module,
+    space: AdmissibleSpace,
+    A0: dict[str, Tensor],
+    x: Tensor,
+    y: Tensor,
+    progress: bool,
 ) -> Trajectory:
     """The augmented descent, after the equivariant one that finds its start."""
     generator = torch.Generator().manual_seed(config.seed)

@@ -117,7 +117,9 @@ def phase_portrait(covariance: float) -> Figure:
     for horizontal, vertical, stable in points:
         color = COLORS["equivariant"] if horizontal == 0 else COLORS["nominal"]
         face = color if stable else "white"
-        ax.plot(horizontal, vertical, "o", markersize=11, markeredgewidth=2.2, color=color, markerfacecolor=face, zorder=5)
+        ax.plot(
+            horizontal, vertical, "o", markersize=11, markeredgewidth=2.2, color=color, markerfacecolor=face, zorder=5
+        )
     ax.annotate("E", (0.04, 1.36), color="#7b7b7b")
     ax.set(xlabel="a", ylabel="b", xlim=(-1.5, 1.5), ylim=(-1.5, 1.5))
     return figure

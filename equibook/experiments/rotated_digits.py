@@ -212,12 +212,11 @@ class Result:
         from ..figures import bars_with_intervals, panels
 
         figure, axes = panels(1, 2, height=0.95 + 0.34 * len(self.accuracy))
-        for ax, measure, title in zip(
-            axes, (self.upright, self.quarter_turns), ("upright test digits", "test digits in all four directions"), strict=True
-        ):
+        measures = {"upright test digits": self.upright, "test digits in all four directions": self.quarter_turns}
+        for ax, (title, measure) in zip(axes, measures.items(), strict=True):
             groups = {name: 100 * measure(name) for name in self.accuracy}
             bars_with_intervals(groups, modes=self.modes, xlabel="accuracy (%)", title=title, decimals=1, ax=ax)
-        low = min(float(100 * measure(name).min()) for name in self.accuracy for measure in (self.upright, self.quarter_turns))
+        low = min(float(100 * measure(name).min()) for name in self.accuracy for measure in measures.values())
         for ax in axes:
             ax.set_xlim(10 * math.floor(low / 10), 101)
         return figure
@@ -233,7 +232,13 @@ class Result:
             curves[name] = torch.cat([values, values[:, :1]], dim=1).mT
         modes = {name: mode for name, mode in self.modes.items() if name in curves}
         figure = trajectories(
-            curves, circle, modes=modes, spread="band", logy=False, xlabel="angle of the test digits (degrees)", ylabel="accuracy (%)"
+            curves,
+            circle,
+            modes=modes,
+            spread="band",
+            logy=False,
+            xlabel="angle of the test digits (degrees)",
+            ylabel="accuracy (%)",
         )
         figure.axes[0].set_xticks(range(0, 361, 90))
         figure.axes[0].set_ylim(0, 100)

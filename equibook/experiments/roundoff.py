@@ -34,7 +34,8 @@ class Config:
 
     Args:
         seed: of the data, the start and the push.
-        lr: η, inside E and after the push.
+        lr: η, after the push.
+        inside_lr: the step size inside E, before it.
         samples: training images.
         channels: of each convolution.
         gain: of the initial weights.
@@ -45,6 +46,7 @@ class Config:
 
     seed: int = 0
     lr: float = 0.25
+    inside_lr: float = 0.25
     samples: int = 40
     channels: tuple[int, int] = (8, 2)
     gain: float = 0.5
@@ -54,10 +56,11 @@ class Config:
 
 
 #: Two ways to leave E: the risk curves downward across it, or the step is too long for its upward curve.
+#: "short step" is the control of the latter, from the same point.
 PRESETS: Mapping[str, Config] = {
     "downward": Config(),
-    "long step": Config(seed=3, lr=0.2),
-    "short step": Config(seed=3, lr=0.1, pretraining=600),
+    "long step": Config(lr=0.2, inside_lr=0.1, steps=40),
+    "short step": Config(lr=0.1, inside_lr=0.1, steps=60),
 }
 
 
@@ -98,14 +101,19 @@ class Result:
 
     def plot(self, *, title: str | None = None, ax: Axes | None = None) -> Figure:
         """The distance to E after the push, and the predicted growth in grey."""
-        from ..figures import trajectories
+        from ..figures import COLORS, trajectories
 
         start, end = self.window
         steps = self.path.steps[start : end + 1].double().cpu()
         line = self.path.distance[end].cpu() * torch.exp(self.predicted * (steps - steps[-1]))
-        curves = {"predicted": (steps, line), "measured": (self.path.steps, self.path.distance)}
-        modes = {"predicted": "E", "measured": "augmented"}
-        return trajectories(curves, modes=modes, ylabel="dist(A, E)", title=title, ax=ax)
+        curves = {"measured": (self.path.steps, self.path.distance)}
+        figure = trajectories(curves, modes={"measured": "augmented"}, ylabel="dist(A, E)", title=title, ax=ax)
+        axes = figure.axes[-1] if ax is None else ax
+        axes.plot(steps, line, color=COLORS["E"], linestyle="-", linewidth=6, alpha=0.5, zorder=1)
+        axes.annotate(
+            "predicted", (float(steps[0]), float(line[0])), xytext=(8, -4), textcoords="offset points", va="top"
+        )
+        return figure
 
 
 def run(config: Config | str = "downward", *, device: torch.device | str = "cpu", **changes: Any) -> Result:
@@ -137,7 +145,15 @@ def run(config: Config | str = "downward", *, device: torch.device | str = "cpu"
     A0 = space.random_equivariant(network, torch.Generator().manual_seed(config.seed), gain=config.gain)
     inside = equivariant(squared_error, space)
     A = descend(
-        network, inside, space, A0, x, y, lr=config.lr, steps=config.pretraining, every=max(1, config.pretraining)
+        network,
+        inside,
+        space,
+        A0,
+        x,
+        y,
+        lr=config.inside_lr,
+        steps=config.pretraining,
+        every=max(1, config.pretraining),
     ).final
     risk = augmented(squared_error, trivial(G))
     minus = augmented(lambda outputs, labels: -squared_error(outputs, labels), trivial(G))

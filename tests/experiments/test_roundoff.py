@@ -14,7 +14,7 @@ def test_downward_curvature() -> None:
 
 
 def test_long_step() -> None:
-    result = roundoff.run("long step", steps=40)
+    result = roundoff.run("long step")
     assert result.largest > 2 / result.config.lr
     assert result.measured == pytest.approx(result.predicted, rel=0.2)
     assert len(result.plot().axes) == 1
