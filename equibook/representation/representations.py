@@ -42,6 +42,12 @@ class Representation:
         group: the group that acts.
         dim: the dimension of the space it acts on.
 
+    >>> from equibook import cyclic, regular, trivial
+    >>> G = cyclic(2)
+    >>> V = regular(G) * regular(G) + 3 * trivial(G)
+    >>> V.dim, V.matrix(1).shape, (V >> trivial(G)).dim
+    (7, torch.Size([7, 7]), 5)
+
     Chapter: Intertwiners
     """
 
