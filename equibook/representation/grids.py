@@ -84,6 +84,8 @@ def is_grid_preserving(G: FiniteGroup) -> bool:
     >>> from equibook import cyclic
     >>> is_grid_preserving(cyclic(4)), is_grid_preserving(cyclic(8))
     (True, False)
+
+    Chapter: Group convolution
     """
     if G.plane is not None:
         return bool((G.plane == G.plane.round()).all())
