@@ -188,11 +188,7 @@ class Result:
         x, distance = self.law(mode, over)
         slope = {("nominal", "gamma"): -1.0, ("augmented", "gamma"): -0.5, ("augmented", "lr"): 0.5}[mode, over]
         label = "γ" if over == "gamma" else "η"
-        figure = loglog_law(x, distance, slope=slope, mode=mode, xlabel=label, ylabel="dist(A, E)", title=mode, ax=ax)
-        ax = figure.axes[0] if ax is None else ax
-        ax.minorticks_off()
-        ax.set_xticks(x.tolist(), [f"{value:g}" for value in x.tolist()])
-        return figure
+        return loglog_law(x, distance, slope=slope, mode=mode, xlabel=label, ylabel="dist(A, E)", title=mode, ax=ax)
 
     def accuracy(self, mode: str, *, turned: bool = False) -> Tensor:
         """The share of test images that the final weights classify rightly: (γ, seeds).

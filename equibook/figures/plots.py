@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, cast
 import matplotlib.axes
 import matplotlib.colors
 import numpy as np
+from matplotlib.ticker import LogLocator, NullLocator
 
 from .arrays import Array, Numbers, numbers
 from .style import COLORS, LINES, PAGE, Figure, styled
@@ -325,6 +326,7 @@ def loglog_law(
     xlabel: str = "x",
     ylabel: str = "y",
     title: str | None = None,
+    floor: float | None = None,
     ax: Axes | None = None,
 ) -> Figure:
     """Data on logarithmic axes with the power law fitted to them, and a predicted slope in grey.
@@ -338,6 +340,7 @@ def loglog_law(
         xlabel: the name of the horizontal axis, with its unit.
         ylabel: the name of the vertical axis, with its unit.
         title: a text above the panel.
+        floor: values of y below it are drawn, and fitted, at it; without it a 0 raises.
         ax: the panel to draw into; a new figure if not given.
 
     Returns:
@@ -351,6 +354,8 @@ def loglog_law(
 
     Chapter: Attraction
     """
+    if floor is not None:
+        y = np.maximum(numbers(y, "y"), floor)
     horizontal, vertical = _law_data(x, y)
     law = fit_power_law(horizontal, vertical)
     color, line = _looks({mode: None}, None)[mode]
@@ -372,6 +377,16 @@ def loglog_law(
             labels.append((float(theory[1]), text, COLORS["E"]))
         ax.set_xscale("log")
         ax.set_yscale("log")
+        if ends[1] < 100 * ends[0] and len(horizontal) <= 6:
+            # Over a short range the labels of the minor ticks would touch: mark the data instead.
+            ax.set_xticks(horizontal, [f"{value:g}" for value in horizontal])
+            ax.xaxis.set_minor_locator(NullLocator())
+        low, high = ax.get_ylim()
+        if high < 30 * low:
+            subs = (1.0, 2.0, 5.0) if high > 8 * low else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+            ax.yaxis.set_major_locator(LogLocator(subs=subs))
+            ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            ax.yaxis.set_minor_locator(NullLocator())
         ax.set(xlabel=xlabel, ylabel=ylabel)
         if title is not None:
             ax.set_title(title)

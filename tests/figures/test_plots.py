@@ -131,6 +131,19 @@ def test_a_law_says_its_slope_and_the_theorys() -> None:
     assert set(labels(figure)) == {"AUG, fit: slope −1.00", "theory: slope −1"}
 
 
+def test_a_law_over_a_short_range_marks_its_data_alone() -> None:
+    (ax,) = eq.figures.loglog_law([64, 128, 256], [1, 0.5, 0.25]).axes
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["64", "128", "256"]
+    assert not len(ax.get_xticks(minor=True))
+    low, high = ax.get_ylim()
+    assert sum(low <= tick <= high for tick in ax.get_yticks()) >= 2
+
+
+def test_a_law_draws_what_is_below_its_floor_at_it() -> None:
+    (ax,) = eq.figures.loglog_law([1, 10], [1, 0], floor=1e-3).axes
+    assert min(ax.lines[0].get_ydata()) == 1e-3
+
+
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
