@@ -39,14 +39,14 @@ install: $(VENV)/.stamp ## make the environment .venv (every other target does i
 $(VENV)/.stamp: pyproject.toml constraints.txt
 	@if ! $(PY) -c 'import pip' >/dev/null 2>&1; then \
 	  python=""; for p in $(PYTHONS); do \
-	    if "$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then python="$$p"; break; fi; \
+	    if "$$p" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then python="$$p"; break; fi; \
 	  done; \
 	  if [ -z "$$python" ]; then \
 	    echo "No Python 3.11 or later, with its module venv, among: $(PYTHONS)." >&2; \
 	    echo "Install one (on Debian: apt-get install python3 python3-venv) or say: make PYTHON=/path/to/python ..." >&2; exit 1; \
 	  fi; \
 	  echo "Making $(VENV) with $$("$$python" --version); this takes a few minutes, once"; \
-	  "$$python" -m venv --clear $(VENV); \
+	  "$$python" -m venv --clear $(VENV) || exit 1; \
 	fi
 	@$(PY) -m pip install -qq "$$(grep '^pip==' constraints.txt)"
 	@$(PY) -m pip install -qq -c constraints.txt -e '.[book,build,test,lint,baselines]'
@@ -90,7 +90,7 @@ picture: $(VENV)/.stamp ## draw the picture of the landing page again
 
 test: ## every check: lint, unit, notebooks, book, pages, colab
 	@start=$$SECONDS; for check in lint unit notebooks book pages colab; do \
-	  echo "== $$check"; $(MAKE) $$check; done; echo "All checks passed in $$((SECONDS - start)) s"
+	  echo "== $$check"; $(MAKE) $$check || exit 1; done; echo "All checks passed in $$((SECONDS - start)) s"
 
 lint: $(VENV)/.stamp ## ruff on code and notebooks, mypy on the package
 	@$(BIN)/ruff check -q .

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..representation import Representation, pixels
-from .inputs import check_channels
+from .inputs import check_channels, expect_representation
 from .linear import bias_vector, invariant_vector
 from .weights import IntertwinerWeight
 
@@ -58,6 +58,8 @@ class GroupConv2d(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
+        for V in (source, target):
+            expect_representation(V, "GroupConv2d")
         if source.group.plane is None:
             raise ValueError(
                 "A filter needs a group of rotations and flips, cyclic(1 | 2 | 4) or dihedral(1 | 2 | 4); "

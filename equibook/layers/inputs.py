@@ -9,6 +9,13 @@ from ..representation import Representation
 __all__: list[str] = []
 
 
+def expect_representation(V: Representation, layer: str) -> Representation:
+    """V itself; an error that names the layer if V is something else, say a number of channels."""
+    if not isinstance(V, Representation):
+        raise TypeError(f"{layer} takes representations, as in trivial(G) or 8 * regular(G); got {V!r}.")
+    return V
+
+
 def check_channels(x: Tensor, V: Representation, field: bool = False) -> None:
     """Raise an error unless x is (batch, V.dim, ...), or (batch, V.dim, h, w) for a field."""
     if x.ndim < 2 or x.shape[1] != V.dim or (field and x.ndim != 4):

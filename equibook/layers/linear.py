@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..representation import Representation, trivial
+from .inputs import expect_representation
 from .weights import IntertwinerWeight
 
 __all__ = ["Linear"]
@@ -41,6 +42,8 @@ class Linear(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
+        for V in (source, target):
+            expect_representation(V, "Linear")
         self.source, self.target = source, target
         self.weight = IntertwinerWeight(source, target, generator=generator)
         self.bias = invariant_vector(target) if bias else None

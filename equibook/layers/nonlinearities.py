@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..representation import Representation
-from .inputs import check_channels, permutes_basis
+from .inputs import check_channels, expect_representation, permutes_basis
 
 __all__ = ["NormReLU", "Pointwise"]
 
@@ -63,7 +63,7 @@ class Pointwise(nn.Module):
             self.name, odd, function = function, function in ODD, FUNCTIONS[function]
         else:
             self.name = getattr(function, "__name__", repr(function))
-        for atom, _ in source.summands:
+        for atom, _ in expect_representation(source, "Pointwise").summands:
             _check_commutes(atom, self.name, odd)
         self.source = self.target = source
         self.function = function

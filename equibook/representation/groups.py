@@ -226,6 +226,13 @@ def _closure(table: Tensor, chosen: Sequence[int], identity: int) -> Tensor:
         reached = step
 
 
+def expect_group(G: FiniteGroup, function: str) -> FiniteGroup:
+    """G itself; an error that names the function if G is no group."""
+    if not isinstance(G, FiniteGroup):
+        raise TypeError(f"{function}(G) takes a group, as in {function}(cyclic(4)); got {G!r}.")
+    return G
+
+
 def _positive(n: int, what: str) -> int:
     if n != int(n) or n < 1:
         raise ValueError(f"{what} needs a positive whole number; got {n}.")

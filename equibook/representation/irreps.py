@@ -13,7 +13,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from .groups import FiniteGroup
+from .groups import FiniteGroup, expect_group
 from .representations import Representation, Sum
 
 __all__ = ["Decomposition", "Irrep", "decompose", "irreps"]
@@ -100,7 +100,7 @@ def irreps(G: FiniteGroup) -> tuple[Irrep, ...]:
 
     Chapter: Intertwiners
     """
-    return tuple(Irrep(G, i) for i in range(len(_irrep_matrices(G))))
+    return tuple(Irrep(G, i) for i in range(len(_irrep_matrices(expect_group(G, "irreps")))))
 
 
 def decompose(V: Representation) -> Decomposition:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .groups import FiniteGroup
+from .groups import FiniteGroup, expect_group
 
 if TYPE_CHECKING:
     from .intertwiners import Hom
@@ -128,7 +128,9 @@ class Representation:
             return _sum(((atom, copies * already),))
         return _sum(self.summands * copies)
 
-    def __mul__(self, other: Representation) -> Representation:
+    def __mul__(self, other: Representation | int) -> Representation:
+        if isinstance(other, int):
+            raise TypeError(f"Copies stand on the left: {other} * V, not V * {other}.")
         if not isinstance(other, Representation):
             return NotImplemented
         self._same_group(other)
@@ -348,7 +350,7 @@ def trivial(G: FiniteGroup) -> Representation:
 
     Chapter: Intertwiners
     """
-    return Trivial(G)
+    return Trivial(expect_group(G, "trivial"))
 
 
 def regular(G: FiniteGroup) -> Representation:
@@ -360,7 +362,7 @@ def regular(G: FiniteGroup) -> Representation:
 
     Chapter: Intertwiners
     """
-    return Regular(G)
+    return Regular(expect_group(G, "regular"))
 
 
 def permutation(G: FiniteGroup, images: Tensor | Sequence[Sequence[int]] | None = None) -> Representation:

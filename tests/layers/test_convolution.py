@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -152,3 +154,16 @@ def test_a_stride_that_is_refused_would_have_broken_the_symmetry() -> None:
     V, W = eq.trivial(C4), eq.regular(C4)
     filters = eq.GroupConv2d(V, W, 3).double().filters().detach()
     assert eq.equivariance_error(lambda x: nn.functional.conv2d(x, filters, stride=2), V, W, draw(2, 1, 6, 6)) > 0.1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: eq.GroupConv2d(1, 32, 3),  # type: ignore[arg-type]
+        lambda: eq.Linear(eq.regular(C4), 3),  # type: ignore[arg-type]
+        lambda: eq.Pointwise("relu"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_number_is_no_representation(wrong: Callable[[], object]) -> None:
+    with pytest.raises(TypeError, match=r"takes representations, as in trivial\(G\).*; got"):
+        wrong()

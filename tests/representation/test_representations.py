@@ -159,3 +159,11 @@ def test_large_groups(G: eq.FiniteGroup) -> None:
     moved = V.images[g][V.images[h]]
     assert torch.equal(moved, V.images[G.multiply(g, h)])
     assert (V >> V).dim == G.order
+
+
+def test_a_number_is_no_group_and_copies_stand_on_the_left() -> None:
+    for make in (eq.trivial, eq.regular, eq.irreps):
+        with pytest.raises(TypeError, match=r"takes a group.*got 4"):
+            make(4)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="Copies stand on the left: 8"):
+        eq.regular(eq.cyclic(4)) * 8  # type: ignore[operator]
