@@ -88,7 +88,7 @@ picture: $(VENV)/.stamp ## draw the picture of the landing page again
 
 # ---- the checks ----------------------------------------------------------------------------
 
-test: ## every check: lint, unit, notebooks, book, pages, colab
+test: $(VENV)/.stamp $(COLAB)/.stamp ## every check: lint, unit, notebooks, book, pages, colab
 	@start=$$SECONDS; for check in lint unit notebooks book pages colab; do \
 	  echo "== $$check"; $(MAKE) $$check || exit 1; done; echo "All checks passed in $$((SECONDS - start)) s"
 
