@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +23,7 @@ from ..dynamics.admissible import Weights
 from ..regularization import Attraction, attraction_threshold
 from ..representation import cyclic, trivial
 from .networks import scalar_network, scalar_space
+from .presets import choose
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -326,7 +327,7 @@ def run(
 
     Reference: Nordenfors and Flinth (2025).
     """
-    config = _changed(config, changes)
+    config = choose(config, PRESETS, **changes)
     x, y = _load(config, device)
     generator = torch.Generator().manual_seed(config.seed)
     network, space = _network(config, x, generator)
@@ -465,18 +466,10 @@ def problem(config: Config | str = "digits", *, device: torch.device | str = "cp
 
     Chapter: Attraction
     """
-    config = _changed(config, changes)
+    config = choose(config, PRESETS, **changes)
     x, y = _load(config, device)
     network, space = _network(config, x, torch.Generator().manual_seed(config.seed))
     return Problem(network, space, _risks(config, space), x, y)
-
-
-def _changed(config: Config | str, changes: dict[str, Any]) -> Config:
-    if isinstance(config, str):
-        if config not in PRESETS:
-            raise ValueError(f"there is no preset {config!r}; there are {', '.join(PRESETS)}.")
-        config = PRESETS[config]
-    return replace(config, **changes)
 
 
 def _network(config: Config, x: Tensor, generator: torch.Generator) -> tuple[nn.Sequential, AdmissibleSpace]:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from ..dynamics import AdmissibleSpace, LayerSpace, augmented
+from ..dynamics import augmented
 from ..dynamics.risks import Risk
-from ..representation import Representation, cyclic, representation, trivial
+from .escape import Square, sign
+from .escape import admissible as square_space
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,48 +28,12 @@ __all__ = ["DATA", "Square", "plane", "portrait", "square_risk", "square_space"]
 DATA = torch.tensor([[0.0], [1.0]], dtype=torch.float64), torch.tensor([[0.0], [1.0]], dtype=torch.float64)
 
 
-class Square(nn.Module):
-    """x ↦ (ax)² + b for the weights a = ``weight`` (1, 1) and b = ``bias`` (1,), in float64.
-
-    >>> Square()(torch.ones(3, 1, dtype=torch.float64)).shape
-    torch.Size([3, 1])
-
-    Chapter: Attraction
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(1, 1, dtype=torch.float64))
-        self.bias = nn.Parameter(torch.zeros(1, dtype=torch.float64))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(ax)² + b."""
-        return (x @ self.weight.mT).square() + self.bias
-
-
-def _sign() -> Representation:
-    return representation(cyclic(2), torch.tensor([1.0, -1.0], dtype=torch.float64).view(2, 1, 1))
-
-
-def square_space() -> AdmissibleSpace:
-    """All (a, b); E is a = 0.
-
-    >>> space = square_space()
-    >>> space.distance({"weight": torch.tensor([[0.5]]), "bias": torch.tensor([3.0])}).item()
-    0.5
-
-    Chapter: Attraction
-    """
-    G = cyclic(2)
-    return AdmissibleSpace({"weight": LayerSpace(_sign() >> trivial(G)), "bias": LayerSpace(trivial(G) >> trivial(G))})
-
-
 def square_risk() -> Risk:
     """R^aug, half the mean squared error over both signs of x.
 
     Chapter: Attraction
     """
-    return augmented(lambda outputs, y: 0.5 * (outputs - y).square().mean(), _sign())
+    return augmented(lambda outputs, y: 0.5 * (outputs - y).square().mean(), sign())
 
 
 def portrait(gamma: float) -> Figure:

@@ -8,7 +8,7 @@ skew support breaks the first, a random basis of the cross the second: one step 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from .. import data
 from ..dynamics import AdmissibleSpace, Trajectory, augmented, descend, equivariant
 from ..representation import cyclic, trivial
 from .networks import scalar_network, scalar_space
+from .presets import choose
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -152,11 +153,7 @@ def run(
 
     Reference: Nordenfors, Ohlsson and Flinth (2025).
     """
-    if isinstance(config, str):
-        if config not in PRESETS:
-            raise ValueError(f"there is no preset {config!r}; there are {', '.join(PRESETS)}.")
-        config = PRESETS[config]
-    config = replace(config, **changes)
+    config = choose(config, PRESETS, **changes)
     x, y = _load(config, device)
     G = cyclic(4)
     paths, commutators = {}, {}

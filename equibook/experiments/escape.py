@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..dynamics import AdmissibleSpace, LayerSpace
-from ..representation import cyclic, representation, trivial
+from ..representation import Representation, cyclic, representation, trivial
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,6 +40,11 @@ class Square(nn.Module):
         return (x.to(self.weight) @ self.weight.mT) ** 2 + self.bias
 
 
+def sign() -> Representation:
+    """The sign representation of C_2 on the inputs: the element 1 takes x to −x."""
+    return representation(cyclic(2), torch.tensor([[[1.0]], [[-1.0]]], dtype=torch.float64))
+
+
 def admissible() -> AdmissibleSpace:
     """All (a, b), with the sign representation on the input: E is the line a = 0.
 
@@ -50,8 +55,7 @@ def admissible() -> AdmissibleSpace:
     Chapter: Compatibility
     """
     G = cyclic(2)
-    sign = representation(G, torch.tensor([[[1.0]], [[-1.0]]], dtype=torch.float64))
-    return AdmissibleSpace({"weight": LayerSpace(sign >> trivial(G)), "bias": LayerSpace(trivial(G) >> trivial(G))})
+    return AdmissibleSpace({"weight": LayerSpace(sign() >> trivial(G)), "bias": LayerSpace(trivial(G) >> trivial(G))})
 
 
 def data(covariance: float) -> tuple[Tensor, Tensor]:
@@ -113,7 +117,7 @@ def phase_portrait(covariance: float) -> Figure:
     )  # fmt: skip
     points = [(0.0, 0.0, covariance <= 0)]
     if covariance > 0:
-        points += [(sign * covariance**0.5, -covariance, True) for sign in (-1, 1)]
+        points += [(side * covariance**0.5, -covariance, True) for side in (-1, 1)]
     for horizontal, vertical, stable in points:
         color = COLORS["equivariant"] if horizontal == 0 else COLORS["nominal"]
         face = color if stable else "white"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from .. import data
 from ..layers import AvgPool2d, GroupConv2d, GroupPool, Linear, Pointwise
 from ..representation import FiniteGroup, act_batch, cyclic, dihedral, regular, trivial
+from .presets import choose
 
 __all__ = ["MODELS", "PRESETS", "Config", "Model", "Result", "fit", "network", "run", "turn"]
 
@@ -279,7 +280,7 @@ def fit(
 
     Chapter: Group convolution
     """
-    config = _preset(config)
+    config = choose(config, PRESETS)
     if isinstance(model, str):
         if model not in MODELS:
             raise ValueError(f"there is no model {model!r}; there are {', '.join(MODELS)}.")
@@ -310,7 +311,7 @@ def run(
 
     Chapter: Group convolution
     """
-    config = replace(_preset(config), **changes)
+    config = choose(config, PRESETS, **changes)
     if config.angles < 4 or config.angles % 4:
         raise ValueError(f"angles is {config.angles}; a multiple of 4 holds the quarter turns.")
     degrees = torch.arange(config.angles) * (360.0 / config.angles)
@@ -335,14 +336,6 @@ def run(
         parameters=parameters,
         products=products,
     )
-
-
-def _preset(config: Config | str) -> Config:
-    if isinstance(config, Config):
-        return config
-    if config not in PRESETS:
-        raise ValueError(f"there is no preset {config!r}; there are {', '.join(PRESETS)}.")
-    return PRESETS[config]
 
 
 def _load(config: Config, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,6 +20,7 @@ from ..representation import cyclic, trivial
 from .compatibility import Config as Data
 from .compatibility import _load, squared_error
 from .networks import scalar_network, scalar_space
+from .presets import choose
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,11 +134,7 @@ def run(config: Config | str = "downward", *, device: torch.device | str = "cpu"
 
     Chapter: Compatibility
     """
-    if isinstance(config, str):
-        if config not in PRESETS:
-            raise ValueError(f"there is no preset {config!r}; there are {', '.join(PRESETS)}.")
-        config = PRESETS[config]
-    config = replace(config, **changes)
+    config = choose(config, PRESETS, **changes)
     x, y = _load(Data(samples=config.samples, seed=config.seed), device)
     G = cyclic(4)
     network = scalar_network(config.channels, x.shape[-1]).to(x)
