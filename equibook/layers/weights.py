@@ -80,12 +80,13 @@ class IntertwinerWeight(nn.Module):
 
         Between permutation representations each entry of the weight is a constant times one
         coordinate. Expanding is then one look-up in the flat coordinates, several times faster than a
-        product of matrices; its index, 32 bits an entry, takes the memory of one more weight.
+        product of matrices; its index, 32 bits an entry, takes the memory of one more weight. One
+        coordinate for one source, as in most biases, needs neither: the basis is multiplied by it.
         """
         like, (n, m, dim) = self._empty, self.coordinates[key].shape
         flat = H.basis().unflatten(2, (self.window.dim, -1)).mT.flatten(1)
         is_orbit = (flat == 0) | (flat == flat.amax(dim=1, keepdim=True))  # not (1, −1)/√2, from C_2 to its sign
-        if is_orbit.all() and ((flat != 0).sum(dim=0) == 1).all():
+        if m * dim > 1 and is_orbit.all() and ((flat != 0).sum(dim=0) == 1).all():
             orbit = flat.ne(0).long().argmax(dim=0).int().view(H.target.dim, -1)
             start = dim * torch.arange(n * m, dtype=torch.int32).view(n, 1, m, 1)  # of each pair of copies
             index = (start + orbit[:, None]).flatten()
@@ -119,7 +120,9 @@ class IntertwinerWeight(nn.Module):
         basis = cast(Tensor, self._buffers[f"basis_{key}"])
         if index is not None:
             return (coordinates * basis).view(-1).index_select(0, index)
-        n, m, _ = coordinates.shape
+        n, m, dim = coordinates.shape
+        if m == dim == 1:
+            return coordinates.view(n, 1) * basis
         entries = (coordinates @ basis).view(n, m, shape[0] // n, shape[1] // m, shape[2])
         return entries.transpose(1, 2).reshape(shape)
 
