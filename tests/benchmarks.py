@@ -10,9 +10,12 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
+import textwrap
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -30,6 +33,7 @@ except ImportError:
 #: (side of the image, batch) → the most that a step may take, in steps of a plain convolution.
 TARGETS = {(32, 16): 1.05, (8, 10): 1.15}
 BUILD, IMPORT = 0.2, 0.3  # seconds
+BYTECODE = str(Path(tempfile.gettempdir()) / "equibook-bytecode")
 WARM = 0.5  # seconds that a side runs before it is measured
 
 
@@ -45,6 +49,7 @@ def main() -> None:
         steps(torch.device(device), arguments.channels, arguments.rounds)
     building()
     importing()
+    algebra()
 
 
 def machine(devices: list[str]) -> str:
@@ -174,7 +179,7 @@ def building() -> None:
     for name, code in BUILDERS.items():
         if name == "escnn" and baselines is None:
             continue
-        took = median(fresh(code) for _ in range(3))
+        took = median(fresh(code)[0] for _ in range(3))
         print(f"| {name} | {took:.2f} | {BUILD if name == 'equibook' else '–'} |", flush=True)
     print()
 
@@ -185,18 +190,94 @@ def importing() -> None:
     print("| library | seconds | target |\n|---|---|---|")
     for name in ("equibook", *(["escnn"] if baselines is not None else [])):
         took = median(
-            fresh(f"import torch; start = time.perf_counter(); import {name}; took = time.perf_counter() - start")
+            fresh(f"import torch; start = time.perf_counter(); import {name}; took = time.perf_counter() - start")[0]
             for _ in range(5)
         )
         print(f"| {name} | {took:.2f} | {IMPORT if name == 'equibook' else '–'} |", flush=True)
 
 
-def fresh(code: str) -> float:
-    """What the code calls ``took``, in a process of its own."""
-    lines = "\n".join(line.strip() for line in code.strip().splitlines())
-    script = f"import time, warnings; warnings.simplefilter('ignore')\n{lines}\nprint(took)"
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    return float(done.stdout.split()[-1])
+ALGEBRA = {
+    "decompose(regular(symmetric(5))), order 120": (
+        2.0,
+        "V = eq.regular(eq.symmetric(5)); eq.decompose(V)",
+    ),
+    "decompose(regular(G)), G of order 960": (
+        None,
+        """G = eq.direct_product(eq.symmetric(4), eq.direct_product(eq.quaternion(), eq.cyclic(5)))
+        eq.decompose(eq.regular(G))""",
+    ),
+    "character_table(symmetric(6)), order 720": (None, "eq.character_table(eq.symmetric(6))"),
+    "basis of Hom(T², T²) of S_10 from two generators": (
+        1.0,
+        """V = eq.permutation(eq.symmetric(10))
+        (V * V >> V * V).basis()""",
+    ),
+    "basis of Hom between 100 dimensions of S_5, dense matrices": (
+        5.0,
+        """H = dense(eq.symmetric(5), 100)
+        start = time.perf_counter(); (H >> H).basis()""",
+    ),
+    "the same from the generators alone, by solve()": (
+        5.0,
+        """H = dense(eq.symmetric(5), 100)
+        start = time.perf_counter(); (H >> H).solve()""",
+    ),
+    "basis of Hom(V, V) of SO(3), V of degrees 0 to 9 in 100 dimensions": (
+        5.0,
+        """V = sum(eq.irreps(eq.so3(), 9))
+        (V >> V).basis()""",
+    ),
+}
+
+#: The most memory that the process has held, where Linux says it; and a representation without
+#: structure: n dimensions, one irreducible after the other, in a random basis.
+HELPERS = """
+        def peak():
+            try:
+                lines = open("/proc/self/status").read().splitlines()
+            except OSError:
+                return float("nan")
+            return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+        def dense(G, n):
+            rhos, V = eq.irreps(G), eq.trivial(G)
+            while V.dim < n:
+                V = V + next(rho for rho in rhos[V.dim % len(rhos):] + rhos if rho.dim <= n - V.dim)
+            Q = torch.linalg.qr(torch.randn(n, n, dtype=torch.float64, generator=torch.Generator().manual_seed(0))).Q
+            return eq.representation(G, Q @ V.matrix(G.elements) @ Q.mT)"""
+
+
+def algebra() -> None:
+    """Part 1's computations, in a fresh process each time: nothing is cached."""
+    print("\nRepresentation theory, and the memory that it adds\n")
+    print("| computation | seconds | target | MB |\n|---|---|---|---|")
+    for name, (target, code) in ALGEBRA.items():
+        lines = "\n".join(line.strip() for line in code.strip().splitlines())
+        script = f"""import torch
+import equibook as eq
+{textwrap.dedent(HELPERS)}
+before, start = peak(), time.perf_counter()
+{lines}
+took = time.perf_counter() - start
+memory = peak() - before"""
+        runs = [fresh(script, "took, memory") for _ in range(3)]
+        took, memory = (median(column) for column in zip(*runs, strict=True))
+        print(f"| {name} | {took:.2f} | {target or '–'} | {memory:.0f} |", flush=True)
+
+
+def fresh(script: str, values: str = "took") -> tuple[float, ...]:
+    """The values that a script leaves, from a process of its own."""
+    head = "import time, warnings; warnings.simplefilter('ignore')\n"
+    # with compiled modules, which an installation has, even where the environment forbids to write them
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": BYTECODE}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{head}{textwrap.dedent(script)}\nprint({values}, sep=' ')"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    return tuple(float(value) for value in done.stdout.splitlines()[-1].split())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """Figures: one style for light and dark pages, the plots of the chapters, and figures that move."""
 
+from .characters import blocks, invariant_planes
 from .explorer import Explorer, explore
+from .harmonics import aliasing, globe_spectra, globes, harmonic_pyramid
 from .pictures import filters, images, matrices
+from .plane import corner_patterns, plane_orbits
 from .plots import (
     PowerLaw,
     bars_with_intervals,
@@ -12,6 +15,7 @@ from .plots import (
     trajectories,
 )
 from .style import COLORS, LINES, Figure, png, use_style
+from .symmetry import cayley_graph, families, spheres, wallpaper
 
 __all__ = [
     "COLORS",
@@ -19,16 +23,28 @@ __all__ = [
     "Explorer",
     "Figure",
     "PowerLaw",
+    "aliasing",
     "bars_with_intervals",
+    "blocks",
+    "cayley_graph",
+    "corner_patterns",
     "explore",
+    "families",
     "filters",
     "fit_power_law",
+    "globe_spectra",
+    "globes",
+    "harmonic_pyramid",
     "images",
+    "invariant_planes",
     "loglog_law",
     "matrices",
     "mean_interval",
     "panels",
+    "plane_orbits",
     "png",
+    "spheres",
     "trajectories",
     "use_style",
+    "wallpaper",
 ]

@@ -112,6 +112,9 @@ def use_style() -> None:
             from matplotlib_inline.config import InlineBackend
 
             InlineBackend.instance(parent=shell).figure_formats = {"retina"}
+        # That registers a formatter for every figure, ours included, and it goes before our own representation.
+        formatter = shell.display_formatter.formatters["image/png"]
+        formatter.for_type(Figure, lambda figure: (png(figure), _metadata(figure)))
 
 
 @contextlib.contextmanager
@@ -144,11 +147,12 @@ class Figure(matplotlib.figure.Figure):
         self, include: Any = None, exclude: Any = None
     ) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
         data = base64.b64encode(png(self)).decode()
-        width, height = shown_size(self)
-        return (
-            {"image/png": data, "text/plain": repr(self)},
-            {"image/png": {"width": width, "height": height}},
-        )
+        return {"image/png": data, "text/plain": repr(self)}, {"image/png": _metadata(self)}
+
+
+def _metadata(figure: matplotlib.figure.Figure) -> dict[str, int]:
+    width, height = shown_size(figure)
+    return {"width": width, "height": height}
 
 
 def shown_size(figure: matplotlib.figure.Figure) -> tuple[int, int]:

@@ -13,8 +13,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .groups import FiniteGroup
-from .representations import Representation, Trivial, _fixed_points
+from .groups import FiniteGroup, expect_finite, expect_group, whole
+from .representations import Representation, Trivial, _fixed_points, expect_representation
 
 __all__ = ["act", "act_batch", "is_grid_preserving", "pixels"]
 
@@ -37,7 +37,7 @@ class Pixels(Representation):
         moved = torch.stack([_move(self.group, g, numbers).flatten() for g in self.group.elements])
         return moved.argsort(dim=1)
 
-    def character(self) -> Tensor:
+    def _character(self, G: FiniteGroup) -> Tensor:
         return _fixed_points(self.images)
 
     def __repr__(self) -> str:
@@ -66,7 +66,7 @@ def pixels(G: FiniteGroup, size: int | tuple[int, int]) -> Representation:
     h, w = size if isinstance(size, tuple) else (operator.index(size), operator.index(size))
     if h < 1 or w < 1:
         raise ValueError(f"An image has at least one pixel; got size {size}.")
-    if not is_grid_preserving(G):
+    if not is_grid_preserving(expect_finite(G, "pixels")):
         raise ValueError(
             f"{G} does not map a square grid to itself. cyclic(1 | 2 | 4), dihedral(1 | 2 | 4) and "
             "translations(h, w) do."
@@ -87,6 +87,8 @@ def is_grid_preserving(G: FiniteGroup) -> bool:
 
     Chapter: Group convolution
     """
+    if not isinstance(expect_group(G, "is_grid_preserving"), FiniteGroup):
+        return False
     if G.plane is not None:
         return bool((G.plane == G.plane.round()).all())
     return G.grid is not None
@@ -113,7 +115,7 @@ def act(V: Representation, g: int, x: Tensor) -> Tensor:
 
     Chapter: Group convolution
     """
-    g = V.group.index(g)
+    g = expect_finite(expect_representation(V, "act").group, "act").index(g)
     if x.ndim not in (2, 4) or x.shape[1] != V.dim:
         raise ValueError(f"Expected (batch, {V.dim}) or (batch, {V.dim}, h, w) for {V}; got {tuple(x.shape)}.")
     moved = _move(V.group, g, x) if x.ndim == 4 else x
@@ -139,7 +141,7 @@ def act_batch(V: Representation, elements: Tensor, x: Tensor) -> Tensor:
 
     Chapter: Attraction
     """
-    elements = torch.as_tensor(elements, dtype=torch.long)
+    elements = whole(elements, "The elements")
     if elements.shape != x.shape[:1]:
         raise ValueError(f"One element a sample: got {tuple(elements.shape)} elements for {len(x)} samples.")
     result = torch.empty_like(x)

@@ -2,7 +2,8 @@
 
 An element of a group of order n is an index 0, …, n − 1, and the table says that
 ``table[g, h]`` is the product gh. Everything else about the group (inverses, generators,
-conjugacy classes) is read from the table.
+conjugacy classes) is read from the table. The symmetric groups that are too large for a table
+are known by two generators; compact groups stand in `lie`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 import operator
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor
@@ -32,7 +34,20 @@ __all__ = [
 MAX_ORDER = 2000
 
 
-class FiniteGroup:
+class Group:
+    """What every group here has: a name that can be typed back, and a way to read its elements."""
+
+    name: str | None
+
+    def batch(self, g: int | Sequence[int] | Tensor) -> tuple[Tensor, bool]:
+        """One element or several, checked: a tensor of elements, and whether one was given."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return str(self.name)
+
+
+class FiniteGroup(Group):
     r"""A finite group: elements 0, …, n − 1 and the table of their products gh = ``table[g, h]``.
 
     The axioms are checked when the group is made. Associativity is checked by Light's test,
@@ -44,6 +59,9 @@ class FiniteGroup:
         plane: (n, 2, 2) orthogonal matrices if the group acts on the plane.
         permutations: (n, points) images if the group was made of permutations.
         grid: (h, w) if the group is that of the translations of an h × w grid.
+        space: (n, 3, 3) orthogonal matrices if the group acts on space.
+        parent: the larger group, if this one was made as its subgroup.
+        inclusion: (n,) the elements of the parent that the elements of the subgroup are.
 
     Raises:
         ValueError: if the table is not that of a group; names the elements that fail.
@@ -52,7 +70,7 @@ class FiniteGroup:
     >>> G.order, G.multiply(1, 1)
     (2, 0)
 
-    Chapter: Intertwiners
+    Chapter: Symmetry and groups
     """
 
     def __init__(
@@ -63,19 +81,29 @@ class FiniteGroup:
         plane: Tensor | None = None,
         permutations: Tensor | None = None,
         grid: tuple[int, int] | None = None,
+        space: Tensor | None = None,
+        parent: FiniteGroup | None = None,
+        inclusion: Tensor | None = None,
     ) -> None:
-        self.table = torch.as_tensor(table, dtype=torch.long).clone()
+        self.table = whole(table, "The entries of a multiplication table").clone()
         _check_square(self.table)
         self.order = len(self.table)
         self.name = name
-        self.plane = plane
-        self.permutations = permutations
+        self.plane = _matrices(plane, (self.order, 2, 2), "plane")
+        self.permutations = None if permutations is None else whole(permutations, "The images of points")
         self.grid = grid
+        self.space = _matrices(space, (self.order, 3, 3), "space")
+        self.parent, self.inclusion = parent, inclusion
         self.identity = _find_identity(self.table)
         self.inverse = _find_inverses(self.table, self.identity)
         _check_associative(self.table, self.generators)
-        if plane is not None:
-            _check_acts(self, plane)
+        for matrices in (self.plane, self.space):
+            if matrices is not None:
+                _check_acts(self, matrices)
+        if self.permutations is not None:
+            _check_permutes(self, self.permutations)
+        if grid is not None and not torch.equal(self.table, _shifts(*grid)):
+            raise ValueError(f"The table is not that of the translations of a {grid[0]} × {grid[1]} grid.")
 
     @property
     def elements(self) -> range:
@@ -86,9 +114,19 @@ class FiniteGroup:
         """The product gh."""
         return int(self.table[self.index(g), self.index(h)])
 
+    def batch(self, g: int | Sequence[int] | Tensor) -> tuple[Tensor, bool]:
+        """One element or several, checked: (n,) indices, and whether one was given."""
+        elements = _one_or_several(g, self)
+        for extreme in (elements.min(), elements.max()) if elements.numel() else ():
+            self.index(int(extreme))
+        return elements.reshape(-1), elements.ndim == 0
+
     def index(self, g: int) -> int:
         """g itself, if it is an element; otherwise an error that names the group."""
-        g = operator.index(g)
+        try:
+            g = operator.index(g)
+        except TypeError:
+            raise TypeError(f"An element of {self} is a whole number; got {g!r}.") from None
         if not 0 <= g < self.order:
             raise ValueError(f"{g} is not an element of {self}: its elements are 0, …, {self.order - 1}.")
         return g
@@ -148,7 +186,18 @@ class FiniteGroup:
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        return isinstance(other, FiniteGroup) and self.name == other.name and torch.equal(self.table, other.table)
+        if not isinstance(other, FiniteGroup) or (self.name, self.order) != (other.name, other.order):
+            return False
+        # What the group does to points, pixels and vectors counts too: results are kept for equal arguments.
+        ours, theirs = self._tensors, other._tensors
+        same = all(
+            a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in zip(ours, theirs, strict=True)
+        )
+        return same and self.grid == other.grid and self.parent == other.parent
+
+    @property
+    def _tensors(self) -> tuple[Tensor | None, ...]:
+        return self.table, self.plane, self.space, self.permutations, self.inclusion
 
     def __hash__(self) -> int:
         return hash((self.name, self.order))
@@ -161,11 +210,7 @@ def _check_square(table: Tensor) -> None:
     n = len(table)
     if table.ndim != 2 or table.shape != (n, n) or n == 0:
         raise ValueError(f"A multiplication table is square; got shape {tuple(table.shape)}.")
-    if n > MAX_ORDER:
-        raise ValueError(
-            f"A table of order {n} is larger than the {MAX_ORDER} that equibook stores; "
-            "use a smaller group, or a subgroup that acts in the same way."
-        )
+    _check_order(n)
     rows = torch.arange(n)
     for axis, word in ((1, "row"), (0, "column")):
         wrong = (table.sort(dim=axis).values != (rows if axis == 1 else rows[:, None])).any(dim=axis)
@@ -174,6 +219,14 @@ def _check_square(table: Tensor) -> None:
                 f"In a group's table each {word} holds each of 0, …, {n - 1} once; "
                 f"{word} {int(wrong.nonzero()[0])} does not."
             )
+
+
+def _check_order(n: int) -> None:
+    if n > MAX_ORDER:
+        raise ValueError(
+            f"A table of order {n} is larger than the {MAX_ORDER} that equibook stores; "
+            "use a smaller group, or a subgroup that acts in the same way."
+        )
 
 
 def _find_identity(table: Tensor) -> int:
@@ -207,12 +260,36 @@ def _check_associative(table: Tensor, generators: Iterable[int]) -> None:
             )
 
 
-def _check_acts(G: FiniteGroup, plane: Tensor) -> None:
+def _matrices(given: Tensor | None, shape: tuple[int, int, int], what: str) -> Tensor | None:
+    if given is None:
+        return None
+    matrices = torch.as_tensor(given, dtype=torch.float64)
+    if matrices.shape != shape:
+        raise ValueError(f"The matrices of the {what} have shape {shape}; got {tuple(matrices.shape)}.")
+    off = (matrices @ matrices.mT - torch.eye(shape[1], dtype=torch.float64)).abs().amax(dim=(1, 2))
+    if not (off <= 1e-9).all():  # not >, so that NaN fails
+        raise ValueError(f"The matrices of the {what} are orthogonal; that of element {int(off.argmax())} is not.")
+    return matrices
+
+
+def _check_permutes(G: FiniteGroup, images: Tensor) -> None:
+    if images.ndim != 2 or len(images) != G.order:
+        raise ValueError(f"permutations has a row for each of the {G.order} elements; got shape {tuple(images.shape)}.")
     for s in (G.identity, *G.generators):
-        wrong = (plane @ plane[s] - plane[G.table[:, s]]).abs().amax(dim=(1, 2)) > 1e-9
+        wrong = (images.sort(dim=1).values != torch.arange(images.shape[1])).any(dim=1)
+        if not wrong.any():
+            wrong = (images[G.table[:, s]] != images[:, images[s]]).any(dim=1)
+        if wrong.any():
+            raise ValueError(f"The permutations given are no action: those of {int(wrong.nonzero()[0])} and {s} fail.")
+
+
+def _check_acts(G: FiniteGroup, matrices: Tensor) -> None:
+    for s in (G.identity, *G.generators):
+        wrong = (matrices @ matrices[s] - matrices[G.table[:, s]]).abs().amax(dim=(1, 2)) > 1e-9
         if wrong.any():
             raise ValueError(
-                f"The matrices of the plane are no action: those of {int(wrong.nonzero()[0])} and {s} fail."
+                "The matrices given for the plane or for space are no action: "
+                f"those of {int(wrong.nonzero()[0])} and {s} fail."
             )
 
 
@@ -226,17 +303,106 @@ def _closure(table: Tensor, chosen: Sequence[int], identity: int) -> Tensor:
         reached = step
 
 
-def expect_group(G: FiniteGroup, function: str) -> FiniteGroup:
+class GeneratedGroup(Group):
+    """A group of permutations too large for a table, known by its generators: elements 0, 1, … are these.
+
+    It has permutation representations, their sums and products, and `Hom` between them. What needs
+    all elements (characters, irreducibles, averages) it does not have.
+
+    Args:
+        permutations: (generators, points) images.
+        name: what ``repr`` shows.
+    """
+
+    def __init__(self, permutations: Tensor, name: str) -> None:
+        self.permutations, self.name = permutations, name
+        self.generators = tuple(range(len(permutations)))
+
+    def batch(self, g: int | Sequence[int] | Tensor) -> tuple[Tensor, bool]:
+        """The generator of this number, or several: (n,) indices, and whether one was given."""
+        elements = _one_or_several(g, self)
+        if ((elements < 0) | (elements >= len(self.generators))).any():
+            raise ValueError(
+                f"{self} is known by its generators 0, …, {len(self.generators) - 1} alone; got {elements.tolist()}."
+            )
+        return elements.reshape(-1), elements.ndim == 0
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or "name" not in self.__dict__:
+            raise AttributeError(name)
+        raise AttributeError(
+            f"{self} has no {name!r}: it is too large for a table, and known by its generators alone. "
+            "permutation(G), sums and products of it, and Hom between them are what it has."
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, GeneratedGroup) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+def orbit_representatives(moves: Iterable[Tensor], points: int) -> Tensor:
+    """(points,) the smallest point of each point's orbit under the permutations that generate a group."""
+    moves = list(moves)
+    smallest, before = torch.arange(points), None
+    while before is None or not torch.equal(smallest, before):
+        before = smallest
+        for move in moves:
+            smallest = torch.minimum(smallest, smallest[move])
+        smallest = smallest[smallest]  # jumps: the number of rounds grows as the logarithm of an orbit
+    return smallest
+
+
+def expect_group(G: Group, function: str) -> Group:
     """G itself; an error that names the function if G is no group."""
-    if not isinstance(G, FiniteGroup):
+    if not isinstance(G, Group):
         raise TypeError(f"{function}(G) takes a group, as in {function}(cyclic(4)); got {G!r}.")
     return G
 
 
+def expect_finite(G: Group, function: str) -> FiniteGroup:
+    """G itself; an error that names the function if G is not a finite group with a table."""
+    if not isinstance(expect_group(G, function), FiniteGroup):
+        raise TypeError(f"{function} needs a finite group with a table of products; {G} has none.")
+    return G  # type: ignore[return-value]
+
+
+def whole(given: Any, what: str) -> Tensor:
+    """Whole numbers as a tensor of integers; an error, instead of rounding, if they are none."""
+    try:
+        values = given if isinstance(given, Tensor) else torch.as_tensor(given)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{what} are whole numbers, all rows of one length; got {given!r}.") from None
+    rounded = values.to(torch.long)
+    wrong = values[rounded.to(values.dtype) != values] if values.dtype != torch.bool else values.flatten()
+    if len(wrong):
+        raise ValueError(f"{what} are whole numbers; got {wrong[0].item()}.")
+    return rounded
+
+
+def expect_tensor(x: Any, what: str) -> Tensor:
+    """x itself; an error that says what it should be if it is no tensor."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{what} is a tensor, such as torch.tensor([…]); got {x!r}.")
+    return x
+
+
+def _one_or_several(g: Any, G: Group) -> Tensor:
+    elements = whole(g, f"The elements of {G}")
+    if elements.ndim > 1:
+        raise ValueError(f"One element of {G} or a sequence of them is needed; got shape {tuple(elements.shape)}.")
+    return elements
+
+
 def _positive(n: int, what: str) -> int:
-    if n != int(n) or n < 1:
-        raise ValueError(f"{what} needs a positive whole number; got {n}.")
-    return int(n)
+    try:
+        number = int(n)
+    except (TypeError, ValueError, OverflowError):
+        number = 0
+    if number != n or number < 1:
+        raise ValueError(f"{what} needs a positive whole number; got {n!r}.")
+    return number
 
 
 def _rotation_matrices(n: int) -> Tensor:
@@ -256,9 +422,10 @@ def cyclic(n: int) -> FiniteGroup:
     >>> cyclic(4).multiply(3, 2)
     1
 
-    Chapter: Intertwiners
+    Chapter: Symmetry and groups
     """
     n = _positive(n, "cyclic(n)")
+    _check_order(n)
     k = torch.arange(n)
     return FiniteGroup((k[:, None] + k) % n, name=f"cyclic({n})", plane=_rotation_matrices(n))
 
@@ -273,9 +440,10 @@ def dihedral(n: int) -> FiniteGroup:
     >>> G.order, G.multiply(4, 1) == G.multiply(3, 4)      # s r = r⁻¹ s
     (8, True)
 
-    Chapter: Group convolution
+    Chapter: Symmetry and groups
     """
     n = _positive(n, "dihedral(n)")
+    _check_order(2 * n)
     k, a = torch.arange(2 * n) % n, torch.arange(2 * n) // n
     turned = torch.where(a[:, None] == 0, k, -k)
     table = (k[:, None] + turned) % n + n * ((a[:, None] + a) % 2)
@@ -293,7 +461,7 @@ def quaternion() -> FiniteGroup:
     >>> Q.multiply(2, 4) == 6, Q.multiply(2, 2) == 1       # ij = k, i² = −1
     (True, True)
 
-    Chapter: Intertwiners
+    Chapter: Symmetry and groups
     """
     # unit·unit = ± unit for 1, i, j, k = 0, 1, 2, 3
     unit = [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]
@@ -309,12 +477,17 @@ def translations(n: int, m: int) -> FiniteGroup:
     >>> translations(2, 3).order
     6
 
-    Chapter: Group convolution
+    Chapter: Symmetry and groups
     """
     n, m = _positive(n, "translations(n, m)"), _positive(m, "translations(n, m)")
+    return FiniteGroup(_shifts(n, m), name=f"translations({n}, {m})", grid=(n, m))
+
+
+def _shifts(n: int, m: int) -> Tensor:
+    """The table of ℤ_n × ℤ_m."""
+    _check_order(n * m)
     a, b = torch.arange(n * m) // m, torch.arange(n * m) % m
-    table = (a[:, None] + a) % n * m + (b[:, None] + b) % m
-    return FiniteGroup(table, name=f"translations({n}, {m})", grid=(n, m))
+    return (a[:, None] + a) % n * m + (b[:, None] + b) % m
 
 
 @lru_cache(maxsize=64)
@@ -324,26 +497,38 @@ def direct_product(G: FiniteGroup, H: FiniteGroup) -> FiniteGroup:
     >>> direct_product(cyclic(2), cyclic(3)).order
     6
 
-    Chapter: Intertwiners
+    Chapter: Symmetry and groups
     """
-    table = (G.table[:, None, :, None] * H.order + H.table[None, :, None, :]).reshape(
-        G.order * H.order, G.order * H.order
-    )
+    order = expect_finite(G, "direct_product").order * expect_finite(H, "direct_product").order
+    _check_order(order)
+    table = (G.table[:, None, :, None] * H.order + H.table[None, :, None, :]).reshape(order, order)
     return FiniteGroup(table, name=f"direct_product({G}, {H})")
 
 
+@overload
+def symmetric(n: Literal[1, 2, 3, 4, 5, 6]) -> FiniteGroup: ...
+@overload
+def symmetric(n: int) -> FiniteGroup | GeneratedGroup: ...
 @lru_cache(maxsize=16)
-def symmetric(n: int) -> FiniteGroup:
-    """The symmetric group S_n of all permutations of n points, in lexicographic order (n ≤ 6).
+def symmetric(n: int) -> FiniteGroup | GeneratedGroup:
+    """The symmetric group S_n of all permutations of n points, in lexicographic order.
+
+    From n = 7 on it has too many elements to list, and is known by two generators: the swap of the
+    first two points and the cycle of all. Permutation representations and `Hom` need no more.
 
     >>> symmetric(4).order
     24
+    >>> from equibook import permutation
+    >>> V = permutation(symmetric(10))
+    >>> (V * V >> V * V).dim
+    15
 
-    Chapter: Intertwiners
+    Chapter: Symmetry and groups
     """
     n = _positive(n, "symmetric(n)")
     if math.factorial(n) > MAX_ORDER:
-        raise ValueError(f"symmetric({n}) has {math.factorial(n)} elements, more than {MAX_ORDER}; take n ≤ 6.")
+        points = list(range(n))
+        return GeneratedGroup(torch.tensor([[1, 0, *points[2:]], [*points[1:], 0]]), f"symmetric({n})")
     return _of_permutations(torch.tensor(list(itertools.permutations(range(n)))), f"symmetric({n})")
 
 
@@ -354,9 +539,12 @@ def alternating(n: int) -> FiniteGroup:
     >>> alternating(4).order
     12
 
-    Chapter: Intertwiners
+    Chapter: Symmetry and groups
     """
-    permutations = symmetric(n).permutations
+    S = symmetric(n)
+    if not isinstance(S, FiniteGroup):
+        raise ValueError(f"alternating({n}) has {math.factorial(n) // 2} elements, too many to list; take n ≤ 6.")
+    permutations = S.permutations
     assert permutations is not None
     i, j = torch.triu_indices(len(permutations[0]), len(permutations[0]), offset=1)
     inversions = (permutations[:, i] > permutations[:, j]).sum(dim=1)
@@ -375,9 +563,9 @@ def permutation_group(generators: Iterable[Sequence[int]]) -> FiniteGroup:
     >>> permutation_group([(1, 2, 0), (1, 0, 2)]).order
     6
 
-    Chapter: Intertwiners
+    Chapter: Symmetry and groups
     """
-    given = tuple(tuple(int(i) for i in g) for g in generators)
+    given = tuple(tuple(whole(g, "The images of points").tolist()) for g in generators)
     if not given:
         raise ValueError("permutation_group needs at least one generator; for one element use cyclic(1).")
     points = tuple(range(len(given[0])))

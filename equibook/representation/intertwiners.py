@@ -14,10 +14,12 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from .irreps import Irrep, decompose
-from .representations import Representation
+from .groups import FiniteGroup, expect_tensor, orbit_representatives
+from .irreps import Irrep, _decompose, _draw
+from .lie import LieGroup
+from .representations import Representation, expect_representation
 
-__all__ = ["Hom"]
+__all__ = ["Hom", "clebsch_gordan"]
 
 #: The most bytes that `Hom.basis` and `Hom.constraints` will fill.
 LARGEST = 2 * 1024**3
@@ -45,12 +47,24 @@ class Hom:
     target: Representation
 
     def __post_init__(self) -> None:
-        self.source._same_group(self.target)
+        expect_representation(self.source, "Hom")._same_group(expect_representation(self.target, "Hom"))
 
     @property
     def dim(self) -> int:
-        """dim Hom_G(V, W) = (1/|G|) Σ_g χ_W(g) χ_V(g), by characters alone."""
-        return round(float((self.target.character() * self.source.character()).mean()))
+        """dim Hom_G(V, W) = (1/|G|) Σ_g χ_W(g) χ_V(g), by characters alone.
+
+        Of a compact group it is Σ_i m_i n_i dim End_G(ρ_i), with the multiplicities of the irreducibles
+        ρ_i in V and W; of a group that is known by generators, the number of orbits.
+        """
+        V, W = self.source, self.target
+        if isinstance(V.group, FiniteGroup):
+            return round(float((W.character() * V.character()).mean()))
+        if isinstance(V.group, LieGroup):
+            from .weights import multiplicities
+
+            inside = multiplicities(W)
+            return sum(m * inside.get(rho, 0) * rho.commutant_dim for rho, m in multiplicities(V).items())
+        return sum(m * n * len(_orbits(A, B).size) for A, m in V.summands for B, n in W.summands)
 
     def basis(self) -> Tensor:
         """An orthonormal basis for the Frobenius product: (dim, W.dim, V.dim), float64.
@@ -82,6 +96,7 @@ class Hom:
         Returns:
             Π_G A, of the same shape, dtype and device.
         """
+        expect_tensor(A, "A map to project")
         expected = (self.target.dim, self.source.dim)
         if A.shape[-2:] != expected:
             raise ValueError(
@@ -110,7 +125,8 @@ class Hom:
         r"""The linear conditions on A that define Hom_G, one block a generator s.
 
         With vec stacking rows, ρ_W(s) A − A ρ_V(s) = 0 reads (ρ_W(s) ⊗ 1 − 1 ⊗ ρ_V(s)ᵀ) vec A = 0;
-        generators suffice, because what commutes with s and t commutes with st.
+        generators suffice, because what commutes with s and t commutes with st. For a compact group
+        dρ of a basis of the Lie algebra stands in the place of ρ(s).
 
         Returns:
             (generators · W.dim · V.dim, W.dim · V.dim), float64.
@@ -118,29 +134,27 @@ class Hom:
         Raises:
             ValueError: if it would not fit in 2 GB; says how large it would be.
         """
-        V, W = self.source, self.target
-        unknowns = W.dim * V.dim
-        generators = V.group.generators
-        _check_size(max(1, len(generators)) * unknowns**2, f"The constraints on {unknowns} unknowns", "basis()")
+        unknowns = self.target.dim * self.source.dim
+        left, right = self.target._generating(), self.source._generating()
+        _check_size(max(1, len(left)) * unknowns**2, f"The constraints on {unknowns} unknowns", "basis()")
         blocks = [
-            torch.kron(W.matrix(s), torch.eye(V.dim, dtype=torch.float64))
-            - torch.kron(torch.eye(W.dim, dtype=torch.float64), V.matrix(s).mT.contiguous())
-            for s in generators
+            torch.kron(s, torch.eye(self.source.dim, dtype=torch.float64))
+            - torch.kron(torch.eye(self.target.dim, dtype=torch.float64), t.mT.contiguous())
+            for s, t in zip(left, right, strict=True)
         ]
         return torch.cat(blocks) if blocks else torch.zeros(0, unknowns, dtype=torch.float64)
 
     def solve(self) -> Tensor:
         """An orthonormal basis found from the generators alone: the null space of `constraints`.
 
-        It needs no list of the group's elements and no characters; `basis` is the faster way.
+        It needs no list of the group's elements, no characters and no averages. The constraints are
+        not formed: an intertwiner maps each eigenspace of an element of the group algebra to the
+        eigenspace of the same element with the same eigenvalue, which leaves few unknowns.
 
         Returns:
             (dim, W.dim, V.dim), float64.
         """
-        constraints = self.constraints()
-        values, vectors = torch.linalg.eigh(constraints.mT @ constraints)
-        null = vectors[:, values < 1e-9 * max(1.0, float(values[-1]))]
-        return null.mT.reshape(-1, self.target.dim, self.source.dim)
+        return _null_space(self.target._generating(), self.source._generating())
 
     def __repr__(self) -> str:
         return f"{self.source} >> {self.target}"
@@ -167,11 +181,24 @@ def _corners(V: Representation) -> Iterator[tuple[Representation, int]]:
             start += atom.dim
 
 
-@lru_cache(maxsize=512)
 def _solve(V: Representation, W: Representation) -> _Orbits | _Isotypic:
-    if V.images is not None and W.images is not None:
-        return _Orbits(V.images, W.images, V.group.generators)
-    return _Isotypic(V, W)
+    return (_kept_large if max(V.dim, W.dim) > 256 else _kept)(V, W)
+
+
+@lru_cache(maxsize=512)
+def _kept(V: Representation, W: Representation) -> _Orbits | _Isotypic:
+    return _Isotypic(V, W) if V.images is None or W.images is None else _orbits(V, W)
+
+
+# Each may hold two bases of 8 MB and more: few are kept.
+_kept_large = lru_cache(maxsize=16)(_kept.__wrapped__)
+
+
+@lru_cache(maxsize=64)
+def _orbits(V: Representation, W: Representation) -> _Orbits:
+    if V.images is None or W.images is None:
+        raise TypeError(f"{V.group} is known by its generators: Hom needs representations that permute their bases.")
+    return _Orbits(V.images, W.images, V.group.generators)
 
 
 class _Orbits:
@@ -179,14 +206,8 @@ class _Orbits:
 
     def __init__(self, source: Tensor, target: Tensor, generators: tuple[int, ...]) -> None:
         self.shape = target.shape[1], source.shape[1]
-        entry = torch.arange(self.shape[0] * self.shape[1]).reshape(self.shape)
         moves = [(target[s][:, None] * self.shape[1] + source[s]).flatten() for s in generators]
-        smallest, before = entry.flatten(), None
-        while before is None or not torch.equal(smallest, before):
-            before = smallest
-            for move in moves:
-                smallest = torch.minimum(smallest, smallest[move])
-            smallest = smallest[smallest]  # jumps: the number of rounds grows as the logarithm of an orbit
+        smallest = orbit_representatives(moves, self.shape[0] * self.shape[1])
         _, self.label, self.size = torch.unique(smallest, return_inverse=True, return_counts=True)
 
     def basis(self) -> Tensor:
@@ -204,7 +225,7 @@ class _Isotypic:
     """Hom_G in the bases of irreducibles: by Schur's lemma, blocks in the commutant of each."""
 
     def __init__(self, V: Representation, W: Representation) -> None:
-        left, right = decompose(W), decompose(V)
+        left, right = _decompose(W), _decompose(V)
         self.left, self.right = left.basis, right.basis
         starts = _irrep_starts(right.representation)
         self.blocks = [
@@ -248,3 +269,98 @@ def _irrep_starts(S: Representation) -> dict[Irrep, tuple[int, int]]:
         starts[rho] = (start, copies)
         start += copies * rho.dim
     return starts
+
+
+# ---- from generators alone ------------------------------------------------------------------
+
+
+def _null_space(left: Tensor, right: Tensor) -> Tensor:
+    """An orthonormal basis of {A : S A = A T for each pair (S, T)}: (dim, W.dim, V.dim).
+
+    Args:
+        left: (n, W.dim, W.dim) orthogonal or antisymmetric matrices.
+        right: (n, V.dim, V.dim) those of V.
+    """
+    rows, columns = _generic_symmetric(left, right)
+    (row_values, U), (column_values, T) = torch.linalg.eigh(rows), torch.linalg.eigh(columns)
+    # An unknown for each pair of eigenvectors with one eigenvalue. Close ones count as one: no solution is lost,
+    # and eigenvectors are only as exact as the gaps are wide.
+    scale = max(float(row_values.abs().max()), float(column_values.abs().max()), 1e-300)
+    label = _clusters(torch.cat([row_values, column_values]), 1e-4 * scale)
+    i, j = (label[: len(U), None] == label[None, len(U) :]).nonzero(as_tuple=True)
+    _check_size(4 * len(i) ** 2, f"Solving for {len(i)} unknowns", "basis(), which uses characters")
+    if not len(i):
+        return torch.zeros(0, len(U), len(T), dtype=torch.float64)
+    A, B = U.mT @ left @ U, T.mT @ right @ T
+    # the Gram matrix of the constraints: ⟨S e_i e_jᵀ − e_i e_jᵀ T, S e_k e_lᵀ − e_k e_lᵀ T⟩
+    squares, cosquares = (A.mT @ A).sum(dim=0), (B @ B.mT).sum(dim=0)
+    gram = squares[i[:, None], i] * (j[:, None] == j) + cosquares[j[:, None], j] * (i[:, None] == i)
+    for S, R in zip(A, B, strict=True):
+        mixed = S[i[:, None], i] * R[j[:, None], j]
+        gram -= mixed + mixed.mT
+    values, vectors = torch.linalg.eigh(gram)
+    null = vectors[:, values < 1e-9 * max(1.0, float(values[-1]))]
+    inner = torch.zeros(null.shape[1], len(U), len(T), dtype=torch.float64)
+    inner[:, i, j] = null.mT
+    return U @ inner @ T.mT
+
+
+def _generic_symmetric(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """One symmetric element of the algebra that the generators span, acting on W and on V.
+
+    A generic sum of words. They are orthogonal, so that the eigenvalues lie well apart: those of a
+    product of generic sums would crowd around 0.
+    """
+    pairs = [
+        (torch.linalg.matrix_exp(S), torch.linalg.matrix_exp(T))
+        if torch.equal(S, -S.mT) and torch.equal(T, -T.mT)
+        else (S, T)
+        for S, T in zip(left, right, strict=True)
+    ]
+    words = [torch.eye(M.shape[-1], dtype=torch.float64) for M in (left, right)]
+    sums = [torch.zeros_like(word) for word in words]
+    for letter, weight in _draw(24, 2).tolist() if pairs else []:
+        words = [word @ M for word, M in zip(words, pairs[int(abs(letter) * len(pairs))], strict=True)]
+        sums = [total + weight * (word + word.mT) for total, word in zip(sums, words, strict=True)]
+    return sums[0], sums[1]
+
+
+def _clusters(values: Tensor, gap: float) -> Tensor:
+    """(n,) a number for each value, equal for values that a chain of steps below the gap connects."""
+    order = values.argsort()
+    label = torch.empty_like(order)
+    label[order] = torch.cat([order.new_zeros(1), (values[order].diff() > gap).long()]).cumsum(0)
+    return label
+
+
+def clebsch_gordan(U: Representation, V: Representation, W: Representation) -> Tensor:
+    r"""The bilinear equivariant maps U × V → W: a basis of Hom_G(U ⊗ V, W), as arrays of Clebsch–Gordan coefficients.
+
+    Each C[k] combines u and v to w_c = Σ_ab C[k]_cab u_a v_b, and g·w comes from g·u and g·v. For
+    irreducibles of SO(3) there is one, up to its sign, if the degree of W lies between the difference
+    and the sum of the other two, and none otherwise; its sign is the one with which its first entry
+    that is not small is positive.
+
+    Args:
+        U: the first factor.
+        V: the second factor.
+        W: the target.
+
+    Returns:
+        (dim Hom_G, W.dim, U.dim, V.dim), orthonormal, float64.
+
+    >>> from equibook import irreps, so3
+    >>> scalar, vector = irreps(so3(), degree=1)
+    >>> dot = clebsch_gordan(vector, vector, scalar)[0, 0]
+    >>> (dot * 3**0.5).round().add(0.0).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    >>> clebsch_gordan(vector, vector, vector).shape        # the cross product
+    torch.Size([1, 3, 3, 3])
+
+    Chapter: Fourier analysis on groups
+    """
+    basis = (U * V >> W).basis()
+    flat = basis.flatten(1)
+    first = (flat.abs() > 1e-6).long().argmax(dim=1)
+    sign = flat.gather(1, first[:, None]).sign()
+    return (flat * sign).view(-1, W.dim, U.dim, V.dim)

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .groups import FiniteGroup, expect_group
-from .representations import Representation, Sum
+from .groups import FiniteGroup, Group, _rotation_matrices, expect_finite
+from .lie import LieGroup
+from .representations import Representation, Sum, _trace, expect_representation
 
 __all__ = ["Decomposition", "Irrep", "decompose", "irreps"]
 
@@ -25,7 +27,7 @@ TYPES = {1: "real", 2: "complex", 4: "quaternionic"}
 class Irrep(Representation):
     """A real irreducible representation; make it with `irreps`.
 
-    Chapter: Intertwiners
+    Chapter: Irreducibles and characters
     """
 
     group: FiniteGroup
@@ -61,7 +63,7 @@ class Irrep(Representation):
     def _stack(self, elements: Tensor) -> Tensor:
         return self._data[elements]
 
-    def character(self) -> Tensor:
+    def _character(self, G: FiniteGroup) -> Tensor:
         return _trace(self._data)
 
     def __repr__(self) -> str:
@@ -73,11 +75,11 @@ class Decomposition:
     r"""V written as a sum of irreducibles: ρ_V(g) = Q · S(g) · Qᵀ with S = ⊕ m_i ρ_i.
 
     Attributes:
-        multiplicities: m_i, one for each of ``irreps(V.group)``.
+        multiplicities: m_i, one for each of ``irreps(V.group)``; of a compact group, up to the highest degree in V.
         basis: (dim, dim) the orthogonal matrix Q; the columns are ordered as S is.
         representation: the sum S.
 
-    Chapter: Intertwiners
+    Chapter: Irreducibles and characters
     """
 
     multiplicities: tuple[int, ...]
@@ -85,32 +87,53 @@ class Decomposition:
     representation: Representation
 
 
-def irreps(G: FiniteGroup) -> tuple[Irrep, ...]:
+def irreps(G: Group, degree: int | None = None) -> tuple[Irrep, ...]:
     r"""The real irreducible representations of G, one of each isomorphism class, the trivial one first.
 
     Rotations and reflections of the plane get their frequencies 0, 1, 2, …; for any other group we
     split the regular representation, which contains every irreducible, along the eigenspaces of a
     generic symmetric map that commutes with it. By Schur's lemma those eigenspaces are irreducible.
+    A compact group has infinitely many, so the list ends at a degree.
 
-    >>> from equibook import cyclic, quaternion
+    Args:
+        G: a finite group, or so2(), o2(), so3() or o3().
+        degree: of a compact group, the highest degree; of a finite one, nothing.
+
+    >>> from equibook import cyclic, quaternion, so3
     >>> [(rho.dim, rho.type) for rho in irreps(cyclic(4))]
     [(1, 'real'), (2, 'complex'), (1, 'real')]
     >>> irreps(quaternion())[-1].type
     'quaternionic'
+    >>> [rho.dim for rho in irreps(so3(), degree=3)]
+    [1, 3, 5, 7]
 
-    Chapter: Intertwiners
+    Chapter: Irreducibles and characters
+
+    Reference: Dixon, Computing Irreducible Representations of Groups (1970).
     """
-    return tuple(Irrep(G, i) for i in range(len(_irrep_matrices(expect_group(G, "irreps")))))
+    if isinstance(G, LieGroup):
+        from .weights import lie_irreps
+
+        if degree is None:
+            raise TypeError(f"{G} has infinitely many irreducibles: say up to which degree, as in irreps({G}, 2).")
+        return lie_irreps(G, degree)
+    if degree is not None:
+        raise TypeError(f"{G} is finite: irreps({G}) lists all irreducibles, and takes no degree.")
+    G = expect_finite(G, "irreps")
+    return tuple(Irrep(G, i) for i in range(len(_irrep_matrices(G))))
 
 
 def decompose(V: Representation) -> Decomposition:
     r"""V as a sum of irreducibles, with the orthogonal change of basis.
 
-    The multiplicities are m_i = ⟨χ_V, χ_i⟩ / ⟨χ_i, χ_i⟩. Averaging a generic matrix over the group
-    gives an intertwiner m_i ρ_i → V, and its orthogonal polar factor is an isometric one.
+    The multiplicities are m_i = ⟨χ_V, χ_i⟩ / ⟨χ_i, χ_i⟩. A sum is decomposed term by term, and a
+    representation that permutes the basis orbit by orbit, from the entries of ρ_i(g). For any other,
+    averaging a generic matrix over the group gives an intertwiner m_i ρ_i → V, and its orthogonal
+    polar factor is an isometric one.
 
     Args:
-        V: a representation; one of 200 dimensions of a group of order 1,000 takes about a second.
+        V: a representation. The regular one of a group of order 1,000 takes less than a second; one
+            given by matrices of size 200 takes about that.
 
     Returns:
         multiplicities, basis Q (dim, dim) and the sum S with ρ_V(g) = Q S(g) Qᵀ.
@@ -119,14 +142,18 @@ def decompose(V: Representation) -> Decomposition:
     >>> decompose(regular(cyclic(4))).multiplicities
     (1, 1, 1)
 
-    Chapter: Intertwiners
+    Chapter: Irreducibles and characters
     """
-    found = _decompose(V)
+    found = _decompose(expect_representation(V, "decompose"))
     return replace(found, basis=found.basis.clone())  # the caller may change it; what we keep must not
 
 
 @lru_cache(maxsize=64)
 def _decompose(V: Representation) -> Decomposition:
+    if isinstance(V.group, LieGroup):
+        from .weights import lie_decompose
+
+        return lie_decompose(V)
     rhos = irreps(V.group)
     if isinstance(V, Irrep):
         return Decomposition(tuple(int(rho == V) for rho in rhos), torch.eye(V.dim, dtype=torch.float64), V)
@@ -134,6 +161,79 @@ def _decompose(V: Representation) -> Decomposition:
     multiplicities = tuple(round(float((character * rho.character()).mean())) // rho.commutant_dim for rho in rhos)
     terms = tuple((rho, m) for rho, m in zip(rhos, multiplicities, strict=True) if m)
     S: Representation = terms[0][0] if len(terms) == 1 and terms[0][1] == 1 else Sum(terms)
+    if isinstance(V, Sum):
+        columns = _embed_in_sum(V, terms)
+    elif V.images is not None:
+        columns = _embed_in_permutation(V, V.images, terms)
+    else:
+        columns = _embed_by_averaging(V, S, terms)
+    return Decomposition(multiplicities, torch.cat(columns, dim=1), S)
+
+
+Terms = tuple[tuple[Irrep, int], ...]
+
+
+def _embed_in_sum(V: Sum, terms: Terms) -> list[Tensor]:
+    """The copies in each summand of V, gathered: one block of orthonormal columns for each irreducible."""
+    columns = {rho: torch.zeros(V.dim, m * rho.dim, dtype=torch.float64) for rho, m in terms}
+    filled = dict.fromkeys(columns, 0)
+    row = 0
+    for atom, copies in V.terms:
+        found = _decompose(atom)
+        for _ in range(copies):
+            start = 0
+            for rho, m in found.representation.summands:
+                assert isinstance(rho, Irrep)
+                width = m * rho.dim
+                block = found.basis[:, start : start + width]
+                columns[rho][row : row + atom.dim, filled[rho] : filled[rho] + width] = block
+                start, filled[rho] = start + width, filled[rho] + width
+            row += atom.dim
+    return list(columns.values())
+
+
+def _embed_in_permutation(V: Representation, images: Tensor, terms: Terms) -> list[Tensor]:
+    r"""The copies of ρ in functions on points, one for each vector w that the stabilizer of a point x keeps.
+
+    On the orbit of x, v ↦ (gx ↦ ⟨v, ρ(g)w⟩) is an intertwiner, by Frobenius reciprocity there is no
+    other, and by the orthogonality of matrix coefficients it is isometric after scaling. On the
+    regular representation the stabilizer is trivial, and this is the theorem of Peter and Weyl.
+    """
+    orbit_of = images.amin(dim=0)
+    everyone = torch.arange(len(images))
+    columns: list[list[Tensor]] = [[] for _ in terms]
+    for x in orbit_of.unique().tolist():
+        points = (orbit_of == x).nonzero().flatten()
+        places = images[:, x]
+        # For each point, the first element that carries x there.
+        carrier = torch.full((V.dim,), len(images)).scatter_reduce_(0, places, everyone, "amin")[points]
+        stabilizer = (places == x).nonzero().flatten()
+        for (rho, _), blocks in zip(terms, columns, strict=True):
+            kept = rho._data[stabilizer].mean(dim=0)  # the projector onto the vectors that the stabilizer keeps
+            vectors = _independent_over_commutant(kept, _commutant(rho))
+            block = torch.zeros(V.dim, len(vectors) * rho.dim, dtype=torch.float64)
+            moved = torch.einsum("gij,mj->gmi", rho._data[carrier], vectors).flatten(1)
+            block[points] = moved * (rho.dim / len(points)) ** 0.5
+            blocks.append(block)
+    return [torch.cat(blocks, dim=1) for blocks in columns]
+
+
+def _independent_over_commutant(projector: Tensor, commutant: Tensor) -> Tensor:
+    """Unit vectors (m, d) whose multiples by ℝ, ℂ or ℍ are perpendicular and fill the projector's image."""
+    chosen = []
+    for _ in range(round(float(projector.trace())) // len(commutant)):
+        lengths = projector.diagonal()
+        # The first of the longest up to round-off, so that the choice does not depend on the processor.
+        j = int((lengths > lengths.max() - 1e-6).nonzero()[0])
+        v = projector[:, j] / projector[j, j].sqrt()
+        multiples = commutant @ v * len(v) ** 0.5
+        projector = projector - multiples.mT @ multiples
+        chosen.append(v)
+    return torch.stack(chosen) if chosen else projector[:0]
+
+
+def _embed_by_averaging(V: Representation, S: Representation, terms: Terms) -> list[Tensor]:
+    """Average a generic matrix to an intertwiner S → V, then make the columns of each block orthonormal."""
     mixed = average(S, V, _draw(V.dim, V.dim))
     columns, start = [], 0
     for rho, m in terms:
@@ -141,7 +241,7 @@ def _decompose(V: Representation) -> Decomposition:
         left, _, right = torch.linalg.svd(block, full_matrices=False)
         columns.append(left @ right)  # X(XᵀX)^(-1/2): XᵀX commutes with m ρ, so this is still an intertwiner
         start += m * rho.dim
-    return Decomposition(multiplicities, torch.cat(columns, dim=1), S)
+    return columns
 
 
 def average(V: Representation, W: Representation, A: Tensor) -> Tensor:
@@ -177,7 +277,7 @@ def _block_action(V: Sum, elements: Tensor, X: Tensor) -> Tensor:
     return torch.cat(pieces, dim=1)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _commutant(rho: Irrep) -> Tensor:
     d, e = rho.dim, rho.commutant_dim
     basis = [torch.eye(d, dtype=torch.float64) / d**0.5]
@@ -189,9 +289,13 @@ def _commutant(rho: Irrep) -> Tensor:
     return torch.stack(basis)
 
 
-@lru_cache(maxsize=64)
 def _irrep_matrices(G: FiniteGroup) -> tuple[Tensor, ...]:
-    found = _plane_irreps(G.plane) if G.plane is not None else _split_regular(G)
+    """The matrices of all elements, (order, d, d) for each irreducible; at most 32 · order² bytes, and kept."""
+    return (_few_irreps if G.order > 200 else _many_irreps)(G)
+
+
+def _find_irreps(G: FiniteGroup) -> tuple[Tensor, ...]:
+    found = _plane_irreps(G.plane) if G.plane is not None and _is_faithful(G.plane) else _split_regular(G)
     # Wedderburn: the group algebra is the sum of the matrix algebras, |G| = Σ d²/e.
     squares = sum(rho.shape[-1] ** 2 / float(_trace(rho).square().mean()) for rho in found)
     if round(squares) != G.order:
@@ -199,8 +303,13 @@ def _irrep_matrices(G: FiniteGroup) -> tuple[Tensor, ...]:
     return found
 
 
-def _trace(stack: Tensor) -> Tensor:
-    return stack.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
+# A hundred small groups fit into the memory of a few large ones.
+_many_irreps, _few_irreps = lru_cache(maxsize=128)(_find_irreps), lru_cache(maxsize=8)(_find_irreps)
+
+
+def _is_faithful(matrices: Tensor) -> bool:
+    one = torch.eye(matrices.shape[-1], dtype=torch.float64)
+    return int(((matrices - one).abs().amax(dim=(1, 2)) < 1e-9).sum()) == 1
 
 
 def _plane_irreps(plane: Tensor) -> tuple[Tensor, ...]:
@@ -209,7 +318,10 @@ def _plane_irreps(plane: Tensor) -> tuple[Tensor, ...]:
     det = torch.linalg.det(plane).round()
     reflects = bool((det < 0).any())
     n = n_elements // 2 if reflects else n_elements
-    turn = (torch.atan2(plane[:, 1, 0], plane[:, 0, 0]) * n / (2 * torch.pi)).round().long() % n
+    angle = torch.atan2(plane[:, 1, 0], plane[:, 0, 0])
+    if reflects:  # a subgroup of D_n may lack s; its first reflection then takes the place
+        angle = torch.where(det < 0, angle - angle[det < 0][0], angle)
+    turn = (angle * n / (2 * torch.pi)).round().long() % n
     found = [torch.ones(n_elements, 1, 1, dtype=torch.float64)]
     if reflects:
         found.append(det[:, None, None])
@@ -226,8 +338,6 @@ def _plane_irreps(plane: Tensor) -> tuple[Tensor, ...]:
 
 
 def _rotation_stack(n: int, steps: Tensor) -> Tensor:
-    from .groups import _rotation_matrices
-
     return _rotation_matrices(n)[steps % n].clone()
 
 
@@ -241,7 +351,7 @@ def _split_regular(G: FiniteGroup) -> tuple[Tensor, ...]:
     characters = (G.order * means)[:, G.class_of]
     same = characters @ characters.mT / G.order > 0.5  # ⟨χ, χ′⟩ is 0 or at least 1
     new = (~same.tril(-1).any(dim=1)).nonzero().flatten().tolist()
-    new.sort(key=lambda k: (spaces[k].shape[1], [-round(float(x), 6) for x in characters[k]]))
+    new.sort(key=lambda k: (spaces[k].shape[1], [-round(x, 6) for x in characters[k].tolist()]))
     found: dict[int, Tensor] = {}
     for d in {spaces[k].shape[1] for k in new}:
         alike = [k for k in new if spaces[k].shape[1] == d]
@@ -273,9 +383,12 @@ def _canonical_basis(U: Tensor) -> Tensor:
 
 
 def _draw(rows: int, columns: int, offset: int = 0) -> Tensor:
-    """A fixed matrix without structure, the same on every machine and with every version of torch."""
-    k = torch.arange(1 + offset * 7919, 1 + offset * 7919 + rows * columns, dtype=torch.float64)
-    return torch.cos(k * k * 2**0.5).reshape(rows, columns) * 2**0.5
+    """A fixed matrix without structure, entries in (−1, 1), the same on every machine and with every version.
+
+    NumPy promises that this old generator never changes. A formula such as cos(k²) will not do: its
+    matrices of some sizes, 158 × 158 for one, are all but singular.
+    """
+    return torch.from_numpy(np.random.RandomState(offset).uniform(-1, 1, (rows, columns)))
 
 
 def _restrict(G: FiniteGroup, U: Tensor) -> Tensor:

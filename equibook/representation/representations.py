@@ -1,4 +1,4 @@
-r"""Orthogonal representations of a finite group, and the algebra ⊕, ⊗, Hom on them.
+r"""Orthogonal representations of a finite or compact group, and the algebra ⊕, ⊗, Hom on them.
 
 A representation is a *type*: it says how a group acts on ℝⁿ and holds no data. Two of them are
 equal when they are the same expression, and the printed form can be typed back:
@@ -15,12 +15,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from .groups import FiniteGroup, expect_group
+from .groups import FiniteGroup, GeneratedGroup, Group, expect_finite, expect_group, whole
+from .lie import LieGroup
 
 if TYPE_CHECKING:
     from .intertwiners import Hom
@@ -32,7 +33,7 @@ TOLERANCE = 1e-8
 
 
 class Representation:
-    """An orthogonal representation ρ of a finite group on ℝ^dim.
+    """An orthogonal representation ρ of a finite or compact group on ℝ^dim.
 
     Combine representations with ``V + W`` (direct sum ⊕), ``n * V`` (n copies), ``V * W`` (tensor
     product ⊗), ``V.T`` (dual) and ``V >> W`` (the intertwiners, Hom_G(V, W)). Make one with
@@ -48,31 +49,53 @@ class Representation:
     >>> V.dim, V.matrix(1).shape, (V >> trivial(G)).dim
     (7, torch.Size([7, 7]), 5)
 
-    Chapter: Intertwiners
+    Chapter: Representations
     """
 
-    group: FiniteGroup
+    group: Any  # a FiniteGroup, a GeneratedGroup or a LieGroup
     dim: int
 
     def matrix(self, g: int | Sequence[int] | Tensor) -> Tensor:
         """ρ(g) as a float64 matrix.
 
         Args:
-            g: an element, or a sequence of elements.
+            g: an element, or a sequence of elements; of a compact group, the matrix of an element or
+                a stack of them.
 
         Returns:
-            (dim, dim), or (n, dim, dim) for a sequence of n elements.
+            (dim, dim), or (n, dim, dim) for n elements.
         """
-        if not isinstance(g, Sequence) and not (isinstance(g, Tensor) and g.ndim):
-            return self._stack(torch.tensor([self.group.index(int(g) if isinstance(g, Tensor) else g)]))[0]
-        elements = torch.as_tensor(g, dtype=torch.long)
-        for extreme in (elements.min(), elements.max()) if len(elements) else ():
-            self.group.index(int(extreme))
-        return self._stack(elements)
+        elements, one = self.group.batch(g)
+        stack = self._stack(elements)
+        return stack[0] if one else stack
 
-    def character(self) -> Tensor:
-        """The character χ(g) = tr ρ(g), (order,), float64."""
-        raise NotImplementedError
+    def character(self, g: int | Sequence[int] | Tensor | None = None) -> Tensor:
+        """The character χ(g) = tr ρ(g), float64.
+
+        Args:
+            g: one element or n, as `matrix` takes them; all elements of a finite group if not given.
+
+        Returns:
+            (order,) without g; else () or (n,).
+        """
+        if g is not None:
+            return _trace(self.matrix(g))
+        return self._character(expect_finite(self.group, "character() without elements"))
+
+    def _character(self, G: FiniteGroup) -> Tensor:
+        """The character of all elements: (order,)."""
+        return _trace(self._stack(torch.arange(G.order)))
+
+    def differential(self) -> Tensor:
+        r"""dρ of the basis X_1, …, X_k of the Lie algebra: ρ(exp X) = exp dρ(X), linear in X.
+
+        Returns:
+            (k, dim, dim), float64, antisymmetric.
+
+        Raises:
+            TypeError: if the group is finite: it has no Lie algebra.
+        """
+        raise TypeError(f"{self.group} has no Lie algebra; its generators are {self.group.generators}.")
 
     @property
     def images(self) -> Tensor | None:
@@ -88,6 +111,16 @@ class Representation:
     def T(self) -> Representation:
         """The dual V*. Its matrices are ρ(g⁻¹)ᵀ = ρ(g), because ρ is orthogonal: V itself."""
         return self
+
+    def _generating(self) -> Tensor:
+        """Matrices that a map has to commute with, and no others: (n, dim, dim).
+
+        ρ of the generators; for a compact group dρ of its Lie algebra, and ρ of one element of each
+        component that the exponential does not reach.
+        """
+        if isinstance(self.group, LieGroup):
+            return torch.cat([self.differential(), self._stack(self.group.components[1:])])
+        return self._stack(torch.tensor(self.group.generators, dtype=torch.long))
 
     def _stack(self, elements: Tensor) -> Tensor:
         """ρ(g) for each of the elements: (n, dim, dim)."""
@@ -148,6 +181,13 @@ class Representation:
         return Hom(self, other)
 
 
+def expect_representation(V: Representation, function: str) -> Representation:
+    """V itself; an error that names the function if V is no representation."""
+    if not isinstance(V, Representation):
+        raise TypeError(f"{function} takes a representation, as in {function}(regular(G)); got {V!r}.")
+    return V
+
+
 def _sum(terms: tuple[tuple[Representation, int], ...]) -> Representation:
     return terms[0][0] if terms[0][1] == 1 and len(terms) == 1 else Sum(terms)
 
@@ -160,18 +200,29 @@ def _factors(V: Representation) -> tuple[Representation, ...]:
 class Trivial(Representation):
     """The trivial representation: every element acts on ℝ as 1."""
 
-    group: FiniteGroup
+    group: Any
 
     @property
     def dim(self) -> int:  # type: ignore[override]
         return 1
 
     @property
-    def images(self) -> Tensor:
-        return torch.zeros(self.group.order, 1, dtype=torch.long)
+    def images(self) -> Tensor | None:
+        if isinstance(self.group, LieGroup):
+            return None
+        rows = self.group.order if isinstance(self.group, FiniteGroup) else len(self.group.generators)
+        return torch.zeros(rows, 1, dtype=torch.long)
 
-    def character(self) -> Tensor:
-        return torch.ones(self.group.order, dtype=torch.float64)
+    def _stack(self, elements: Tensor) -> Tensor:
+        return torch.ones(len(elements), 1, 1, dtype=torch.float64)
+
+    def differential(self) -> Tensor:
+        if not isinstance(self.group, LieGroup):
+            return super().differential()
+        return torch.zeros(len(self.group.algebra), 1, 1, dtype=torch.float64)
+
+    def _character(self, G: FiniteGroup) -> Tensor:
+        return torch.ones(G.order, dtype=torch.float64)
 
     def __repr__(self) -> str:
         return f"trivial({self.group})"
@@ -191,9 +242,9 @@ class Regular(Representation):
     def images(self) -> Tensor:
         return self.group.table
 
-    def character(self) -> Tensor:
-        character = torch.zeros(self.group.order, dtype=torch.float64)
-        character[self.group.identity] = self.group.order
+    def _character(self, G: FiniteGroup) -> Tensor:
+        character = torch.zeros(G.order, dtype=torch.float64)
+        character[G.identity] = G.order
         return character
 
     def __repr__(self) -> str:
@@ -204,7 +255,7 @@ class Regular(Representation):
 class Permutation(Representation):
     """A representation that permutes the basis: ρ(g) e_i = e_points[g][i]."""
 
-    group: FiniteGroup
+    group: FiniteGroup | GeneratedGroup
     points: tuple[tuple[int, ...], ...]
     natural: bool = False
 
@@ -216,12 +267,16 @@ class Permutation(Representation):
     def images(self) -> Tensor:
         return torch.tensor(self.points)
 
-    def character(self) -> Tensor:
+    def _character(self, G: FiniteGroup) -> Tensor:
         return _fixed_points(self.images)
 
     def __repr__(self) -> str:
         given = "" if self.natural else f", {[list(p) for p in self.points]}"
         return f"permutation({self.group}{given})"
+
+
+def _trace(stack: Tensor) -> Tensor:
+    return stack.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
 
 
 def _fixed_points(images: Tensor) -> Tensor:
@@ -237,8 +292,8 @@ class Matrices(Representation):
     def _stack(self, elements: Tensor) -> Tensor:
         return self._matrices[elements]
 
-    def character(self) -> Tensor:
-        return self._matrices.diagonal(dim1=1, dim2=2).sum(dim=1)
+    def _character(self, G: FiniteGroup) -> Tensor:
+        return _trace(self._matrices)
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
@@ -259,7 +314,7 @@ class Sum(Representation):
     terms: tuple[tuple[Representation, int], ...]
 
     @property
-    def group(self) -> FiniteGroup:  # type: ignore[override]
+    def group(self) -> Any:
         return self.terms[0][0].group
 
     @cached_property
@@ -292,7 +347,11 @@ class Sum(Representation):
                 start += atom.dim
         return stack
 
-    def character(self) -> Tensor:
+    def differential(self) -> Tensor:
+        blocks = [block for atom, copies in self.terms for block in [atom.differential()] * copies]
+        return torch.stack([torch.block_diag(*dX) for dX in zip(*blocks, strict=True)])
+
+    def _character(self, G: FiniteGroup) -> Tensor:
         return torch.stack([copies * atom.character() for atom, copies in self.terms]).sum(dim=0)
 
     def __repr__(self) -> str:
@@ -310,7 +369,7 @@ class TensorProduct(Representation):
     factors: tuple[Representation, ...]
 
     @property
-    def group(self) -> FiniteGroup:  # type: ignore[override]
+    def group(self) -> Any:
         return self.factors[0].group
 
     @cached_property
@@ -319,7 +378,7 @@ class TensorProduct(Representation):
 
     @cached_property
     def images(self) -> Tensor | None:
-        product = torch.zeros(self.group.order, 1, dtype=torch.long)
+        product = torch.zeros(1, 1, dtype=torch.long)
         for factor in self.factors:
             images = factor.images
             if images is None:
@@ -331,24 +390,32 @@ class TensorProduct(Representation):
         stack = torch.ones(len(elements), 1, 1, dtype=torch.float64)
         for factor in self.factors:
             stack = torch.einsum("nij,nkl->nikjl", stack, factor._stack(elements))
-            stack = stack.reshape(len(elements), stack.shape[1] * stack.shape[2], -1)
+            stack = stack.flatten(3).flatten(1, 2)
         return stack
 
-    def character(self) -> Tensor:
+    def differential(self) -> Tensor:
+        """The product rule: d(ρ ⊗ σ)(X) = dρ(X) ⊗ 1 + 1 ⊗ dσ(X)."""
+        total, *others = (factor.differential() for factor in self.factors)
+        for d in others:
+            one = torch.eye(len(d[0]), dtype=torch.float64), torch.eye(len(total[0]), dtype=torch.float64)
+            total = torch.stack([torch.kron(x, one[0]) + torch.kron(one[1], y) for x, y in zip(total, d, strict=True)])
+        return total
+
+    def _character(self, G: FiniteGroup) -> Tensor:
         return torch.stack([factor.character() for factor in self.factors]).prod(dim=0)
 
     def __repr__(self) -> str:
         return " * ".join(f"({factor})" if isinstance(factor, Sum) else f"{factor}" for factor in self.factors)
 
 
-def trivial(G: FiniteGroup) -> Representation:
+def trivial(G: Group) -> Representation:
     """The trivial representation of G: every element acts on ℝ as 1.
 
     >>> from equibook import cyclic
     >>> trivial(cyclic(3)).matrix(1).tolist()
     [[1.0]]
 
-    Chapter: Intertwiners
+    Chapter: Representations
     """
     return Trivial(expect_group(G, "trivial"))
 
@@ -360,12 +427,14 @@ def regular(G: FiniteGroup) -> Representation:
     >>> regular(cyclic(3)).matrix(1).tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
 
-    Chapter: Intertwiners
+    Chapter: Representations
     """
-    return Regular(expect_group(G, "regular"))
+    return Regular(expect_finite(G, "regular"))
 
 
-def permutation(G: FiniteGroup, images: Tensor | Sequence[Sequence[int]] | None = None) -> Representation:
+def permutation(
+    G: FiniteGroup | GeneratedGroup, images: Tensor | Sequence[Sequence[int]] | None = None
+) -> Representation:
     """The representation by which G permutes the basis: ρ(g) e_i = e_images[g][i].
 
     Args:
@@ -380,16 +449,22 @@ def permutation(G: FiniteGroup, images: Tensor | Sequence[Sequence[int]] | None 
     >>> permutation(symmetric(3)).dim
     3
 
-    Chapter: Intertwiners
+    Chapter: Representations
     """
+    if isinstance(G, GeneratedGroup):
+        if images is not None:
+            raise ValueError(f"{G} is too large to check images against its products; it acts on its own points only.")
+        return Permutation(G, tuple(map(tuple, G.permutations.tolist())), natural=True)
+    expect_finite(G, "permutation")
     if images is None:
         if G.permutations is None:
             raise ValueError(f"{G} is not made of permutations: pass images, an (order, points) table.")
         images = G.permutations
-    images = torch.as_tensor(images, dtype=torch.long)
-    if images.ndim != 2 or len(images) != G.order:
+    images = whole(images, "The images of points")
+    if images.ndim != 2 or len(images) != G.order or not images.shape[1]:
         raise ValueError(
-            f"images has a row for each of the {G.order} elements of {G}; got shape {tuple(images.shape)}."
+            f"images has a row for each of the {G.order} elements of {G} and a column for each point; "
+            f"got shape {tuple(images.shape)}."
         )
     wrong = (images.sort(dim=1).values != torch.arange(images.shape[1])).any(dim=1)
     if wrong.any():
@@ -418,23 +493,20 @@ def representation(G: FiniteGroup, matrices: Tensor | Sequence | Mapping[int, Te
     >>> sign.character().tolist()
     [1.0, -1.0]
 
-    Chapter: Intertwiners
+    Chapter: Representations
     """
+    expect_finite(G, "representation")
     if isinstance(matrices, Mapping):
-        stack = _extend(G, {g: torch.as_tensor(m, dtype=torch.float64).detach() for g, m in matrices.items()})
+        stack = _extend(G, matrices)
     else:
-        stack = torch.as_tensor(matrices, dtype=torch.float64).detach().clone()
-    if stack.ndim != 3 or stack.shape[0] != G.order or stack.shape[1] != stack.shape[2] or not stack.shape[1]:
-        raise ValueError(
-            f"{G} needs {G.order} square matrices, shape ({G.order}, dim, dim); got shape {tuple(stack.shape)}."
-        )
+        stack = _real_matrices(G, matrices).clone()
     gram = stack @ stack.mT - torch.eye(stack.shape[1], dtype=torch.float64)
     failing = ~(gram.abs().amax(dim=(1, 2)) <= TOLERANCE)  # not >, so that NaN fails
     if failing.any():
         g = int(failing.nonzero()[0])
         raise ValueError(
-            f"ρ({g}) is not orthogonal. equibook works with orthogonal matrices; in the basis S^(1/2)·x with "
-            "S = the mean of ρ(g)ᵀρ(g) over the group, every representation is."
+            f"ρ({g}) is not orthogonal, and equibook works with orthogonal matrices. Every representation of a finite "
+            "group has them in the coordinates that orthogonalize(G, matrices) finds."
         )
     for s in (G.identity, *G.generators):
         failing = (stack @ stack[s] - stack[G.table[:, s]]).abs().amax(dim=(1, 2)) > TOLERANCE
@@ -450,14 +522,36 @@ def _raise_not_homomorphism(G: FiniteGroup, failing: Tensor, s: int) -> None:
         )
 
 
-def _extend(G: FiniteGroup, given: Mapping[int, Tensor]) -> Tensor:
+def _real(matrices: Any) -> Tensor:
+    if torch.as_tensor(matrices).is_complex():
+        raise TypeError(
+            "equibook's representations are real: write a + bi as [[a, −b], [b, a]] in place of each complex entry."
+        )
+    return torch.as_tensor(matrices, dtype=torch.float64).detach()
+
+
+def _real_matrices(G: FiniteGroup, matrices: Any) -> Tensor:
+    """(order, dim, dim), checked for its shape."""
+    stack = _real(matrices)
+    if stack.ndim != 3 or stack.shape[0] != G.order or stack.shape[1] != stack.shape[2] or not stack.shape[1]:
+        raise ValueError(
+            f"{G} needs {G.order} square matrices, shape ({G.order}, dim, dim); got shape {tuple(stack.shape)}."
+        )
+    return stack
+
+
+def _extend(G: FiniteGroup, given: Mapping[int, Any]) -> Tensor:
     """The matrices of all elements from those of a generating set."""
+    given = {G.index(g): _real(matrix) for g, matrix in given.items()}
     if not given:
         raise ValueError("No matrices were given; pass one for each element of a generating set.")
     shapes = {tuple(matrix.shape) for matrix in given.values()}
     if len(shapes) > 1:
         raise ValueError(f"The matrices of one representation have one shape; got {sorted(shapes)}.")
-    dim = next(iter(shapes))[-1]
+    (shape,) = shapes
+    if len(shape) != 2 or shape[0] != shape[1] or not shape[0]:
+        raise ValueError(f"A representation has square matrices, shape (dim, dim); got shape {shape}.")
+    dim = shape[0]
     stack = torch.zeros(G.order, dim, dim, dtype=torch.float64)
     stack[G.identity] = torch.eye(dim, dtype=torch.float64)
     reached = 1

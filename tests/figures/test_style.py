@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import subprocess
 import sys
@@ -96,3 +97,22 @@ def test_figures_show_themselves_and_stay_out_of_pyplot() -> None:
 def eval_size(text: str) -> tuple[int, int]:
     width, height = text.split()[2].split("x")
     return int(width), int(height)
+
+
+def test_a_notebook_gets_the_small_file() -> None:
+    """Under a kernel, a figure of ours is saved with a palette, and one of pyplot's at twice its resolution."""
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [
+        nbformat.v4.new_code_cell("import equibook as eq\neq.figures.use_style()"),
+        nbformat.v4.new_code_cell("eq.figures.Figure(figsize=(2, 1))"),
+        nbformat.v4.new_code_cell("import matplotlib.pyplot as plt\n_ = plt.figure(figsize=(2, 1)).add_subplot()"),
+    ]
+    nbclient.NotebookClient(notebook, timeout=60).execute()
+    modes = []
+    for cell in notebook.cells[1:]:
+        output = cell.outputs[-1]
+        picture = Image.open(io.BytesIO(base64.b64decode(output["data"]["image/png"])))
+        modes.append(picture.mode)
+        assert picture.width == pytest.approx(2 * output["metadata"]["image/png"]["width"], abs=2)
+    assert modes == ["P", "RGBA"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from hypothesis import strategies as st
 
 import equibook as eq
@@ -30,11 +31,48 @@ GROUPS = (
     eq.permutation_group([(1, 2, 3, 0), (3, 2, 1, 0)]),
     eq.permutation_group([(1, 2, 0, 3, 4), (0, 1, 2, 4, 3)]),
     eq.FiniteGroup(eq.quaternion().table),
+    eq.tetrahedral(),
+    eq.tetrahedral(reflections=True),
+    eq.semidirect_product(eq.translations(3, 3), eq.cyclic(4)),
+    eq.semidirect_product(eq.cyclic(3), eq.cyclic(4), [[0, 1, 2], [0, 2, 1], [0, 1, 2], [0, 2, 1]]),
+    eq.subgroup(eq.dihedral(4), [2, 5]),
+    eq.subgroup(eq.symmetric(4), [1, 6]),
 )
 S5 = eq.symmetric(5)
 LARGE = eq.direct_product(eq.symmetric(4), eq.direct_product(eq.quaternion(), eq.cyclic(5)))  # order 960
 
 groups = st.sampled_from(GROUPS)
+
+
+@st.composite
+def subgroups(draw: st.DrawFn, most: int = 2) -> FiniteGroup:
+    """A subgroup that at most ``most`` random elements generate."""
+    G = draw(groups)
+    return eq.subgroup(G, draw(st.lists(st.sampled_from(G.elements), max_size=most)))
+
+
+def on_cosets(H: FiniteGroup) -> Representation:
+    """The permutation of the cosets of a subgroup by its parent."""
+    G, rows = H.parent, eq.cosets(H)
+    assert G is not None
+    number = torch.zeros(G.order, dtype=torch.long)
+    number[rows] = torch.arange(len(rows))[:, None]
+    return eq.permutation(G, number[G.table[:, rows[:, 0]]])
+
+
+@st.composite
+def actions(draw: st.DrawFn) -> Representation:
+    """A group that permutes points: its own, its elements, pixels, cosets of a subgroup, or pairs of these."""
+    H = draw(subgroups())
+    G = H.parent
+    assert G is not None
+    choices = [eq.trivial(G), eq.regular(G), on_cosets(H)]
+    if G.permutations is not None:
+        choices.append(eq.permutation(G))
+    if eq.is_grid_preserving(G):
+        choices.append(eq.pixels(G, G.grid or 3))
+    V, W = draw(st.sampled_from(choices)), draw(st.sampled_from(choices))
+    return V * W if V.dim * W.dim <= 80 and draw(st.booleans()) else V
 
 
 def atoms(G: FiniteGroup) -> list[Representation]:

@@ -121,6 +121,7 @@ def test_which_groups_preserve_the_grid(G: eq.FiniteGroup, expected: bool) -> No
         (lambda: eq.act(eq.regular(C4), 1, field(1, 4, 2)), r"got \(1, 4, 2\)"),
         (lambda: eq.act(eq.trivial(eq.cyclic(8)), 1, field(1, 1, 2, 2)), "does not act on the pixels"),
         (lambda: eq.act(eq.trivial(eq.translations(2, 3)), 1, field(1, 1, 3, 3)), "moves 2 × 3 images; got"),
+        (lambda: eq.act_batch(eq.trivial(C4), torch.tensor([0.5]), field(1, 1, 2, 2)), "whole numbers; got 0.5"),
         (lambda: eq.act_batch(eq.trivial(C4), torch.tensor([1]), field(2, 1, 2, 2)), "One element a sample"),
         (lambda: eq.act_batch(eq.trivial(C4), torch.tensor([0, 1]), field(2, 1, 2, 3)), "on their side"),
     ],
@@ -128,3 +129,14 @@ def test_which_groups_preserve_the_grid(G: eq.FiniteGroup, expected: bool) -> No
 def test_errors_say_what_was_given(attempt: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         attempt()
+
+
+def test_groups_without_a_table_do_not_act_on_images() -> None:
+    assert not eq.is_grid_preserving(eq.so2()) and not eq.is_grid_preserving(eq.symmetric(7))
+    for attempt in (
+        lambda: eq.pixels(eq.so2(), 3),
+        lambda: eq.pixels(eq.symmetric(7), 3),
+        lambda: eq.act(eq.permutation(eq.symmetric(7)), 1, field(2, 7)),
+    ):
+        with pytest.raises(TypeError, match="needs a finite group"):
+            attempt()

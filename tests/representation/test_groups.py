@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 
 import pytest
 import torch
@@ -163,7 +164,7 @@ def test_the_triple_that_is_named_fails() -> None:
         (lambda: eq.cyclic(0), "positive whole number; got 0"),
         (lambda: eq.dihedral(2.5), "got 2.5"),
         (lambda: eq.translations(3, 0), "got 0"),
-        (lambda: eq.symmetric(7), "5040 elements"),
+        (lambda: eq.alternating(7), "2520 elements"),
         (lambda: eq.permutation_group([]), "at least one generator"),
         (lambda: eq.permutation_group([(0, 0, 1)]), r"\(0, 0, 1\) is not a permutation"),
         (lambda: eq.permutation_group([(1, 0), (1, 0, 2)]), r"\(1, 0, 2\) is not a permutation"),
@@ -171,6 +172,22 @@ def test_the_triple_that_is_named_fails() -> None:
         (lambda: eq.cyclic(4).multiply(0, 4), r"4 is not an element of cyclic\(4\)"),
         (lambda: eq.regular(eq.cyclic(4)).matrix(-1), "-1 is not an element"),
         (lambda: eq.regular(eq.cyclic(4)).matrix([0, 7]), "7 is not an element"),
+        (lambda: eq.regular(eq.cyclic(4)).matrix([0, 1.5]), r"elements of cyclic\(4\) are whole numbers; got 1.5"),
+        (lambda: eq.regular(eq.cyclic(4)).matrix(torch.tensor(0.5)), "whole numbers; got 0.5"),
+        (lambda: eq.regular(eq.cyclic(4)).matrix(torch.tensor([True, False])), "whole numbers; got True"),
+        (lambda: eq.regular(eq.cyclic(4)).matrix(torch.zeros(2, 2).long()), r"got shape \(2, 2\)"),
+        (lambda: eq.permutation(eq.symmetric(8)).matrix(0.5), "whole numbers; got 0.5"),
+        (lambda: eq.cyclic(math.nan), "positive whole number; got nan"),
+        (lambda: eq.cyclic("3"), "positive whole number; got '3'"),
+        (lambda: eq.cyclic(10**6), "A table of order 1000000 is larger than the 2000"),
+        (lambda: eq.dihedral(10**6), "order 2000000"),
+        (lambda: eq.translations(1000, 1000), "order 1000000"),
+        (lambda: eq.direct_product(eq.symmetric(6), eq.symmetric(6)), "order 518400"),
+        (lambda: eq.permutation_group([(1.5, 0.2)]), "whole numbers; got 1.5"),
+        (lambda: eq.FiniteGroup([[0, 1], [1, 0.7]]), "multiplication table are whole numbers; got 0.7"),
+        (lambda: eq.FiniteGroup([[0, 1], [1, 0]], grid=(3, 3)), "translations of a 3 × 3 grid"),
+        (lambda: eq.FiniteGroup([[0, 1], [1, 0]], permutations=[[0, 1, 2], [1, 2, 0]]), "no action: those of 1 and 1"),
+        (lambda: eq.FiniteGroup([[0, 1], [1, 0]], permutations=[[0, 1]]), r"each of the 2 .*shape \(1, 2\)"),
     ],
 )
 def test_errors_say_what_was_given(make: object, message: str) -> None:
@@ -192,3 +209,42 @@ def test_matrices_of_the_plane_that_are_no_action_are_refused() -> None:
     assert plane is not None
     with pytest.raises(ValueError, match="no action"):
         eq.FiniteGroup(eq.cyclic(4).table, plane=plane.roll(1, 0))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (torch.full((2, 2, 2), math.nan), "plane are orthogonal; that of element 0"),
+        (torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 2.0], [0.5, 0.0]]]), "orthogonal; that of element 1"),
+        (torch.eye(2), r"shape \(2, 2, 2\); got \(2, 2\)"),
+    ],
+)
+def test_matrices_of_the_plane_that_are_not_orthogonal_are_refused(given: torch.Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        eq.FiniteGroup(eq.cyclic(2).table, plane=given)
+
+
+def test_groups_that_act_in_different_ways_differ() -> None:
+    """They have one table and no name; what is kept for one must not be given out for the other."""
+    rows, columns = (
+        eq.FiniteGroup(eq.cyclic(2).table, plane=torch.stack([torch.eye(2), torch.diag(torch.tensor(d))]))
+        for d in ([1.0, -1.0], [-1.0, 1.0])
+    )
+    assert rows != columns and eq.pixels(rows, 2) != eq.pixels(columns, 2)
+    f = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+    for G, mean in ((rows, [2.0, 3.0, 2.0, 3.0]), (columns, [1.5, 1.5, 3.5, 3.5])):
+        assert (eq.trivial(G) >> eq.pixels(G, 2)).project(f.mT).flatten().tolist() == mean
+
+
+def test_a_product_needs_finite_groups() -> None:
+    for G, H in ((eq.symmetric(7), eq.cyclic(2)), (eq.cyclic(2), eq.so2()), (eq.cyclic(2), 4)):
+        with pytest.raises(TypeError, match="direct_product"):
+            eq.direct_product(G, H)  # type: ignore[arg-type]
+
+
+def test_a_group_known_by_generators_says_what_it_has_not() -> None:
+    S = eq.symmetric(7)
+    for name in ("order", "table", "multiply", "elements"):
+        with pytest.raises(AttributeError, match=rf"symmetric\(7\) has no '{name}': it is too large"):
+            getattr(S, name)
+    assert pickle.loads(pickle.dumps(S)) == S

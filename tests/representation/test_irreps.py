@@ -217,3 +217,88 @@ def test_large_abelian_groups_have_all_their_irreducibles(order: tuple[int, int]
     assert sum(r.dim**2 // r.commutant_dim for r in eq.irreps(G)) == 1000
     s = G.generators[-1]
     assert (rho.matrix(G.elements) @ rho.matrix(s) - rho.matrix(G.table[:, s])).abs().max() < 1e-11
+
+
+@pytest.mark.parametrize(
+    "V",
+    [
+        eq.regular(S5),
+        eq.regular(eq.direct_product(eq.quaternion(), eq.symmetric(4))),
+        eq.permutation(eq.symmetric(6)) * eq.permutation(eq.symmetric(6)),  # two orbits, of 6 and of 30 points
+        eq.pixels(eq.dihedral(4), 5),
+        eq.regular(eq.cyclic(7)) + 2 * eq.trivial(eq.cyclic(7)),
+    ],
+    ids=lambda V: str(V)[:40],
+)
+def test_permutations_are_decomposed_orbit_by_orbit(V: eq.Representation) -> None:
+    D, G = eq.decompose(V), V.group
+    Q = D.basis
+    assert torch.allclose(Q.mT @ Q, torch.eye(V.dim).double(), atol=1e-12)
+    for s in G.generators:
+        assert float((Q @ D.representation.matrix(s) @ Q.mT - V.matrix(s)).abs().max()) < 1e-12
+    for column in Q.mT:  # none of them mixes two orbits
+        assert len({min(eq.orbit(V, x)) for x in column.abs().gt(1e-9).nonzero().flatten().tolist()}) == 1
+
+
+def test_the_regular_representation_of_a_group_of_order_960() -> None:
+    D = eq.decompose(eq.regular(LARGE))
+    assert D.multiplicities == tuple(rho.dim // rho.commutant_dim for rho in eq.irreps(LARGE))
+    s = LARGE.generators[-1]
+    rebuilt = D.basis @ D.representation.matrix(s) @ D.basis.mT
+    assert float((rebuilt - eq.regular(LARGE).matrix(s)).abs().max()) < 1e-10
+
+
+def test_a_sum_is_decomposed_term_by_term() -> None:
+    G = eq.symmetric(4)
+    three = eq.irreps(G)[3]
+    V = 2 * eq.permutation(G) + three * three + three
+    D = eq.decompose(V)
+    assert D.multiplicities == (3, 0, 1, 4, 1)
+    Q = D.basis
+    for g in G.elements:
+        assert float((Q @ D.representation.matrix(g) @ Q.mT - V.matrix(g)).abs().max()) < 1e-12
+    rows = torch.tensor([0] * 4 + [1] * 4 + [2] * 9 + [3] * 3)  # which term a coordinate belongs to
+    for column in Q.mT:
+        assert len(rows[column.abs() > 1e-9].unique()) == 1
+
+
+@given(groups, st.data())
+def test_equal_representations_in_other_clothes_decompose_alike(G: eq.FiniteGroup, data: st.DataObject) -> None:
+    """By orbits, and by averaging once the permutation is hidden in matrices."""
+    choices = [V for V in (eq.regular(G), eq.permutation(G, G.table), eq.regular(G) + eq.trivial(G)) if V.dim <= 40]
+    if choices:
+        V = data.draw(st.sampled_from(choices))
+        hidden = eq.representation(G, V.matrix(G.elements))
+        assert eq.decompose(V).multiplicities == eq.decompose(hidden).multiplicities
+        assert (V >> hidden).dim == (V >> V).dim
+        A = eq.decompose(V).basis @ eq.decompose(hidden).basis.mT
+        assert float((V >> hidden).distance(A.mT)) < 1e-9
+
+
+@pytest.mark.parametrize("dim", [20, 40, 107, 158])
+def test_many_copies_are_found_to_round_off(dim: int) -> None:
+    """The sizes at which cos(k²√2), the draw of an earlier version, made matrices that were all but singular."""
+    G = eq.cyclic(2)
+    Q = torch.linalg.qr(torch.randn(dim, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(0))).Q
+    sign = torch.ones(dim, dtype=torch.float64)
+    sign[dim // 2 :] = -1
+    V = eq.representation(G, {1: Q @ sign.diag() @ Q.mT})
+    D = eq.decompose(V)
+    assert float((D.basis @ D.representation.matrix(1) @ D.basis.mT - V.matrix(1)).abs().max()) < 1e-12
+    assert float((D.basis.mT @ D.basis - torch.eye(dim)).abs().max()) < 1e-12
+
+
+def test_a_plane_on_which_some_elements_act_alike() -> None:
+    """S_3 × C_2 turns the plane as S_3; its irreducibles are more than those that the plane shows."""
+    G = eq.direct_product(eq.dihedral(3), eq.cyclic(2))
+    plane = eq.dihedral(3).plane
+    assert plane is not None
+    moved = eq.FiniteGroup(G.table, plane=plane.repeat_interleave(2, dim=0))
+    assert [(rho.dim, rho.type) for rho in eq.irreps(moved)] == [(rho.dim, rho.type) for rho in eq.irreps(G)]
+
+
+def test_large_cyclic_groups_take_no_minute() -> None:
+    """The characters on all powers of all elements would be 8 GB."""
+    T = eq.character_table(eq.FiniteGroup(eq.cyclic(499).table))
+    gram = T.values @ T.values.mH / 499
+    assert float((gram - torch.eye(499)).abs().max()) < 1e-10

@@ -133,6 +133,12 @@ def test_burnside_counts_orbits(n: int) -> None:
         (lambda: eq.representation(C4, {2: [[-1.0]]}), r"\[2\] generate 2 of the 4"),
         (lambda: eq.representation(eq.cyclic(2), {1: [[1.0]], 0: [[-1.0]]}), "contradict each other"),
         (lambda: eq.representation(C4, {}), "No matrices"),
+        (lambda: eq.representation(C4, {99: [[1.0]]}), r"99 is not an element of cyclic\(4\)"),
+        (lambda: eq.representation(C4, {-3: [[1.0]]}), "-3 is not an element"),
+        (lambda: eq.representation(C4, {1: [1.0]}), r"square matrices, shape \(dim, dim\); got shape \(1,\)"),
+        (lambda: eq.representation(C4, {1: torch.ones(1, 2)}), r"got shape \(1, 2\)"),
+        (lambda: eq.permutation(eq.cyclic(2), [[0, 1], [1.2, 0.3]]), "images of points are whole numbers; got 1.2"),
+        (lambda: eq.permutation(eq.cyclic(2), [[], []]), r"a column for each point; got shape \(2, 0\)"),
         (lambda: eq.pixels(eq.cyclic(8), 3), r"cyclic\(8\) does not map a square grid"),
         (lambda: eq.pixels(eq.quaternion(), 3), "does not map a square grid"),
         (lambda: eq.pixels(C4, (2, 3)), "A quarter turn"),
@@ -167,3 +173,33 @@ def test_a_number_is_no_group_and_copies_stand_on_the_left() -> None:
             make(4)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="Copies stand on the left: 8"):
         eq.regular(eq.cyclic(4)) * 8  # type: ignore[operator]
+
+
+def test_complex_matrices_are_refused_instead_of_cut() -> None:
+    turn = torch.tensor([[1j]])
+    for make in (
+        lambda: eq.representation(C4, {1: turn}),
+        lambda: eq.representation(C4, torch.stack([turn**k for k in range(4)])),
+        lambda: eq.orthogonalize(C4, {1: turn}),
+    ):
+        with pytest.raises(TypeError, match="representations are real"):
+            make()
+
+
+def test_what_is_no_representation_is_refused_by_name() -> None:
+    V = eq.regular(C4)
+    H = eq.subgroup(C4, [2])
+    for name, make in {
+        "decompose": lambda: eq.decompose(C4),
+        "isotypic_projectors": lambda: eq.isotypic_projectors(C4),
+        "restrict": lambda: eq.restrict(C4, H),
+        "induce": lambda: eq.induce(H),
+        "subrepresentation": lambda: eq.subrepresentation(C4, torch.eye(4)),
+        "isomorphism": lambda: eq.isomorphism(V, C4),
+        "Hom": lambda: eq.Hom(V, 3),
+    }.items():
+        with pytest.raises(TypeError, match=f"{name} takes a representation"):
+            make()
+    for attempt in (lambda: eq.restrict(V, [1]), lambda: eq.pixels(V, 3), lambda: eq.orthogonalize(4, {})):
+        with pytest.raises(TypeError, match="takes a group"):
+            attempt()
