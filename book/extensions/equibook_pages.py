@@ -74,7 +74,7 @@ def link_chapters(app: Sphinx, what: str, name: str, obj: Any, options: Any, lin
     def link(text: str) -> str:
         if "`" in text:  # already a role
             return text
-        parts = [part.strip().rstrip(".") for part in re.split(r",|;| and ", text)]
+        parts = [part.strip().rstrip(".") for part in re.split("[,;]", text)]
         for part in parts:
             if slug(part) not in known:
                 logger.warning(
