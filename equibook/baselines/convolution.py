@@ -1,4 +1,4 @@
-"""escnn's group convolutions in equibook's coordinates."""
+"""escnn's convolutions in equibook's coordinates, and back."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..layers import GroupConv2d
-from ..layers.comparison import from_filters
-from ..representation import Representation
+from ..layers import GroupConv2d, Rings, SteerableConv2d
+from ..layers.comparison import from_filters, set_filters
+from ..representation import LieGroup, Representation, is_grid_preserving
 from ._escnn import nn
 from .fields import field_type, fields
 
-__all__ = ["escnn_kernels", "expanded", "from_escnn"]
+__all__ = ["escnn_kernels", "expanded", "from_escnn", "to_escnn"]
 
 
 def escnn_kernels(V: Representation, W: Representation, kernel_size: int, **options: Any) -> Tensor:
@@ -43,18 +43,21 @@ def escnn_kernels(V: Representation, W: Representation, kernel_size: int, **opti
     return torch.stack([expanded(layer, one)[0] for one in torch.eye(len(layer.weights))])
 
 
-def from_escnn(convolution: Any) -> GroupConv2d:
-    r"""The GroupConv2d that computes what an escnn.nn.R2Conv computes, with a copy of its weights.
+def from_escnn(convolution: Any, *, steerable: bool | None = None) -> GroupConv2d | SteerableConv2d:
+    r"""The layer that computes what an escnn.nn.R2Conv computes, with a copy of its weights.
 
     With V, inward = ``fields(convolution.in_type)`` and W, outward = ``fields(convolution.out_type)``,
     ``layer(x[:, inward])`` is ``convolution(x)[:, outward]``. Both orders are 0, 1, 2, … where the
     types come from `field_type`.
 
     Args:
-        convolution: an escnn.nn.R2Conv of a finite group that maps the grid to itself.
+        convolution: an escnn.nn.R2Conv.
+        steerable: whether to make a SteerableConv2d, with the rings, the frequencies and the number of
+            weights of escnn's layer; else a GroupConv2d, which has more filters. If not given, a
+            GroupConv2d where the group maps the grid to itself.
 
     Raises:
-        ValueError: if the layer uses what GroupConv2d has not: dilation, groups, other padding than
+        ValueError: if the layer uses what our layers have not: dilation, groups, other padding than
             zeros; or if its filter is not an intertwiner.
 
     >>> from equibook import cyclic, regular
@@ -71,13 +74,85 @@ def from_escnn(convolution: Any) -> GroupConv2d:
     """
     for name, plain in (("dilation", 1), ("groups", 1), ("padding_mode", "zeros")):
         if getattr(convolution, name) != plain:
-            raise ValueError(f"GroupConv2d has {name} {plain!r} only; this R2Conv has {getattr(convolution, name)!r}.")
+            raise ValueError(f"Our layers have {name} {plain!r} only; this R2Conv has {getattr(convolution, name)!r}.")
     if not isinstance(convolution.padding, int):
-        raise ValueError(f"GroupConv2d pads all sides alike; this R2Conv has padding {convolution.padding}.")
+        raise ValueError(f"Our layers pad all sides alike; this R2Conv has padding {convolution.padding}.")
     V, _ = fields(convolution.in_type)
     W, _ = fields(convolution.out_type)
     filters, bias = expanded(convolution, convolution.weights.detach())
-    return from_filters(V, W, filters, bias, convolution.stride, convolution.padding)
+    if steerable is None:
+        steerable = isinstance(V.group, LieGroup) or not is_grid_preserving(V.group)
+    if not steerable:
+        return from_filters(V, W, filters, bias, convolution.stride, convolution.padding)
+    used = _rings(convolution)
+    layer = SteerableConv2d(
+        V,
+        W,
+        convolution.kernel_size,
+        convolution.stride,
+        convolution.padding,
+        bias is not None,
+        radii=used.radii,
+        widths=used.widths,
+        cutoff=dict(zip(used.radii, used.cutoffs, strict=True)).__getitem__,
+        generator=torch.Generator(),  # the draw is thrown away, and nobody's random numbers change
+    )
+    return set_filters(layer, filters, bias)
+
+
+def _rings(convolution: Any) -> Rings:
+    """The rings of an R2Conv, each with the highest frequency that its basis has there."""
+    radii, widths = tuple(convolution._rings), tuple(convolution._sigma)
+    cutoffs = [0] * len(radii)
+    for element in convolution.basisexpansion.get_basis_info():
+        number = min(range(len(radii)), key=lambda i: abs(radii[i] - element["radius"]))
+        cutoffs[number] = max(cutoffs[number], abs(element["irrep:frequency"]))
+    return Rings(convolution.kernel_size, radii, widths, tuple(cutoffs))
+
+
+def to_escnn(layer: SteerableConv2d) -> Any:
+    """The escnn.nn.R2Conv that computes what a SteerableConv2d computes, with a copy of its weights.
+
+    Its field types are those of `field_type`.
+
+    Args:
+        layer: a SteerableConv2d between fields that `field_type` knows.
+
+    >>> from equibook import SteerableConv2d, cyclic, regular, trivial
+    >>> layer = SteerableConv2d(trivial(cyclic(8)), regular(cyclic(8)), 5, padding=2)
+    >>> theirs = to_escnn(layer)
+    >>> x = torch.randn(1, 1, 9, 9)
+    >>> bool(torch.allclose(theirs(theirs.in_type(x)).tensor, layer(x), atol=1e-5))
+    True
+
+    Reference: escnn, Cesa, Lang and Weiler (2022).
+    """
+    rings = layer.weight.window
+    assert isinstance(rings, Rings)
+    cutoffs = dict(zip(rings.radii, rings.cutoffs, strict=True))
+    theirs = nn.R2Conv(
+        field_type(layer.source),
+        field_type(layer.target),
+        layer.kernel_size,
+        padding=layer.padding,
+        stride=layer.stride,
+        bias=layer.bias is not None,
+        rings=list(rings.radii),
+        sigma=list(rings.widths),
+        frequencies_cutoff=lambda r: cutoffs[min(cutoffs, key=lambda ring: abs(ring - r))],
+        initialize=False,
+    )
+    kernels = torch.stack([theirs.basisexpansion(one).flatten() for one in torch.eye(len(theirs.weights))])
+    with torch.no_grad():
+        theirs.weights.copy_(_solve(kernels, layer.filters()))
+        if layer.bias is not None:
+            theirs.bias.copy_(_solve(theirs.bias_expansion.mT, layer.bias(layer.target.dim)))
+    return theirs
+
+
+def _solve(rows: Tensor, wanted: Tensor) -> Tensor:
+    """The combination of the rows that is what we want."""
+    return torch.linalg.lstsq(rows.mT.double(), wanted.detach().flatten()[:, None].double()).solution[:, 0].float()
 
 
 def expanded(convolution: Any, weights: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -11,17 +11,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..representation import FiniteGroup, cyclic, dihedral
+from ..representation import FiniteGroup, LieGroup, cyclic, dihedral, o2, so2
 from ._escnn import gspaces
 
 __all__ = ["elements", "gspace", "plane_group"]
 
 
-def gspace(G: FiniteGroup) -> Any:
+#: The highest frequency of the irreducibles that escnn makes for a continuous group.
+FREQUENCY = 8
+
+
+def gspace(G: FiniteGroup | LieGroup) -> Any:
     """The plane of escnn on which the elements of G act as here, numbered as here.
 
     Args:
-        G: cyclic(n) or dihedral(n).
+        G: cyclic(n), dihedral(n), so2() or o2().
 
     Returns:
         An escnn.gspaces.GSpace2D; its reflection is over the x-axis, escnn's default over the y-axis.
@@ -35,29 +39,30 @@ def gspace(G: FiniteGroup) -> Any:
 
     Reference: escnn, Cesa, Lang and Weiler (2022).
     """
-    if G.plane is None:
-        raise ValueError(f"escnn's plane needs cyclic(n) or dihedral(n); got {G}.")
+    if isinstance(G, LieGroup) and G.size == 2:
+        if len(G.components) == 1:
+            return gspaces.rot2dOnR2(-1, maximum_frequency=FREQUENCY)
+        return gspaces.flipRot2dOnR2(-1, axis=0.0, maximum_frequency=FREQUENCY)
+    if not isinstance(G, FiniteGroup) or G.plane is None:
+        raise ValueError(f"escnn's plane needs cyclic(n), dihedral(n), so2() or o2(); got {G}.")
     reflects = bool((torch.linalg.det(G.plane) < 0).any())
     n = G.order // 2 if reflects else G.order
     return gspaces.flipRot2dOnR2(n, axis=0.0) if reflects else gspaces.rot2dOnR2(n)
 
 
-def plane_group(space: Any) -> FiniteGroup:
-    """The group of ours that acts on the plane as the finite fibre group of an escnn space does.
+def plane_group(space: Any) -> FiniteGroup | LieGroup:
+    """The group of ours that acts on the plane as the fibre group of an escnn space does.
 
     Args:
         space: an escnn.gspaces.GSpace2D.
-
-    Raises:
-        ValueError: if the group is continuous.
 
     >>> from escnn import gspaces
     >>> plane_group(gspaces.rot2dOnR2(4))
     cyclic(4)
     """
-    if space.fibergroup.order() < 1:  # escnn's −1 says: continuous
-        raise ValueError(f"{space.name} has a continuous group; cyclic(n) and dihedral(n) are finite.")
     n = space.rotations_order
+    if n < 1:  # escnn's −1 says: continuous
+        return o2() if space.flips_order else so2()
     return dihedral(n) if space.flips_order else cyclic(n)
 
 
@@ -71,14 +76,16 @@ def elements(space: Any) -> Tensor:
         (order,) a permutation. It maps products to products, because it keeps the action.
 
     Raises:
-        ValueError: if the two groups do not act by the same matrices, as two reflections over
-            different lines, in groups too small to turn one line into the other.
+        ValueError: if the group is continuous; or if the two groups do not act by the same matrices, as
+            two reflections over different lines, in groups too small to turn one line into the other.
 
     >>> from escnn import gspaces
     >>> elements(gspaces.flipRot2dOnR2(4)).tolist()        # escnn's reflection flips columns: it is r² s
     [0, 1, 2, 3, 6, 7, 4, 5]
     """
     G = plane_group(space)
+    if not isinstance(G, FiniteGroup):
+        raise ValueError(f"{space.name} has a continuous group, whose elements are not listed.")
     assert G.plane is not None
     theirs = torch.stack([torch.as_tensor(space.basespace_action(e)) for e in space.fibergroup.elements])
     apart = (G.plane[:, None] - theirs).abs().amax(dim=(2, 3))

@@ -1,7 +1,28 @@
-"""Data: small sets that ship with a dependency, MNIST, and tensors recorded for comparison."""
+"""Data: small sets that ship with a dependency, MNIST, generated ones, and tensors recorded for comparison."""
 
 from .digits import digits, split
+from .graphs import connected_components, cycles, gaussian_sets, random_graphs, triangles
 from .mnist import mnist
+from .nbody import Trajectories, leapfrog, nbody, nbody_energy, nbody_forces
+from .point_clouds import SHAPES, point_clouds
 from .recorded import recording, recordings
 
-__all__ = ["digits", "mnist", "recording", "recordings", "split"]
+__all__ = [
+    "SHAPES",
+    "Trajectories",
+    "connected_components",
+    "cycles",
+    "digits",
+    "gaussian_sets",
+    "leapfrog",
+    "mnist",
+    "nbody",
+    "nbody_energy",
+    "nbody_forces",
+    "point_clouds",
+    "random_graphs",
+    "recording",
+    "recordings",
+    "split",
+    "triangles",
+]

@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from ..representation import Hom, Representation, cyclic, dihedral, pixels, regular, trivial
-from .convolution import GroupConv2d
+from .convolution import FieldConv2d, GroupConv2d
 from .weights import IntertwinerWeight
 
 __all__ = ["ConvolutionRecord", "from_filters"]
 
 #: How far a filter may be from Hom_G, relative to its size: what another library's round-off explains.
 TOLERANCE = 1e-5
+
+Convolution = TypeVar("Convolution", bound=FieldConv2d)
 
 
 def from_filters(
@@ -58,9 +61,25 @@ def from_filters(
         raise ValueError(f"Expected filters ({target.dim}, {source.dim}, k, k); got {tuple(filters.shape)}.")
     # its own generator: the initial draw is thrown away, and nobody's random numbers change
     unused = torch.Generator()
-    layer = GroupConv2d(source, target, filters.shape[2], stride, padding, bias=bias is not None, generator=unused).to(
-        filters
-    )
+    layer = GroupConv2d(source, target, filters.shape[2], stride, padding, bias=bias is not None, generator=unused)
+    return set_filters(layer, filters, bias)
+
+
+def set_filters(layer: Convolution, filters: Tensor, bias: Tensor | None = None) -> Convolution:
+    """Give a convolution the coordinates of the given filters and bias, in their dtype and on their device.
+
+    Args:
+        layer: a GroupConv2d or a SteerableConv2d.
+        filters: (W.dim, V.dim, k, k), in the span of the layer's filters.
+        bias: (W.dim,), an invariant vector.
+
+    Returns:
+        The layer.
+
+    Raises:
+        ValueError: if the filters or the bias lie outside, beyond round-off; says by how much.
+    """
+    layer = layer.to(filters)
     _assign(layer.weight, filters.flatten(2), "filters are")
     if layer.bias is not None and bias is not None:
         _assign(layer.bias, bias[:, None, None].to(filters), "bias is")
@@ -82,8 +101,7 @@ def _assign(weight: IntertwinerWeight, values: Tensor, what: str) -> None:
     outside, size = float((weight().detach() - values).norm()), float(values.norm())
     if outside > TOLERANCE * size:
         raise ValueError(
-            f"The {what} not equivariant: the distance to {weight.window * weight.source >> weight.target} is "
-            f"{outside / size:.2g} of the norm."
+            f"The {what} not equivariant: the distance to {weight.extra_repr()} is {outside / size:.2g} of the norm."
         )
 
 

@@ -1,20 +1,32 @@
 r"""The learnable point of Hom_G that every linear layer of the book holds.
 
 A linear layer, a convolution and an equivariant bias differ only in the space: Hom_G(V, W),
-Hom_G(pixels ⊗ V, W) and Hom_G(trivial, W). One module serves the three.
+Hom_G(pixels ⊗ V, W) and Hom_G(trivial, W). One module serves the three, and steerable convolutions,
+whose filters are a part of such a space.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
-from ..representation import Hom, Representation, trivial
+from ..representation import Representation, trivial
 
-__all__ = ["IntertwinerWeight"]
+__all__ = ["IntertwinerWeight", "Window"]
+
+
+class Window(Protocol):
+    """The filters between two fibers: a space of maps that are sampled at ``dim`` pixels."""
+
+    @property
+    def dim(self) -> int:
+        """The number of pixels."""
+
+    def basis(self, V: Representation, W: Representation) -> Tensor:
+        """An orthonormal basis: (n, W.dim, V.dim, dim), float64."""
 
 
 class IntertwinerWeight(nn.Module):
@@ -29,7 +41,8 @@ class IntertwinerWeight(nn.Module):
     Args:
         source: V.
         target: W.
-        window: P, the pixels of a filter; the trivial representation if there is none.
+        window: P, the pixels of a filter; the trivial representation if there is none. Or a `Window`,
+            which takes a basis of its own choice in the place of one of Hom_G(P ⊗ V_i, W_j).
         generator: draws the initial coordinates.
 
     Returns:
@@ -48,7 +61,7 @@ class IntertwinerWeight(nn.Module):
         self,
         source: Representation,
         target: Representation,
-        window: Representation | None = None,
+        window: Representation | Window | None = None,
         *,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -56,7 +69,7 @@ class IntertwinerWeight(nn.Module):
         self.source, self.target = source, target
         self.window = trivial(source.group) if window is None else window
         self.coordinates = nn.ParameterDict()
-        self._spaces: dict[str, Hom] = {}
+        self._fibers: dict[str, tuple[Representation, Representation]] = {}
         self._empty: Tensor  # knows dtype and device where Hom_G = 0
         self.register_buffer("_empty", torch.zeros(0), persistent=False)
         # one row a summand of W, one block a summand of V: its key and its shape
@@ -65,17 +78,23 @@ class IntertwinerWeight(nn.Module):
             for j, (W, n) in enumerate(target.summands)
         ]
         for j, (W, n) in enumerate(target.summands):
-            spaces = [self.window * V >> W for V, _ in source.summands]
-            fan = sum(m * H.dim for H, (_, m) in zip(spaces, source.summands, strict=True))
-            for i, (H, (_, m)) in enumerate(zip(spaces, source.summands, strict=True)):
-                if H.dim == 0:
+            bases = [self._filters(V, W) for V, _ in source.summands]
+            fan = sum(m * len(basis) for basis, (_, m) in zip(bases, source.summands, strict=True))
+            for i, (basis, (V, m)) in enumerate(zip(bases, source.summands, strict=True)):
+                if len(basis) == 0:
                     continue
-                draw = torch.randn(n, m, H.dim, generator=generator) * (W.dim / fan) ** 0.5
+                draw = torch.randn(n, m, len(basis), generator=generator) * (W.dim / fan) ** 0.5
                 self.coordinates[f"{j}_{i}"] = nn.Parameter(draw)
-                self._spaces[f"{j}_{i}"] = H
-                self._store_basis(f"{j}_{i}", H)
+                self._fibers[f"{j}_{i}"] = V, W
+                self._store_basis(f"{j}_{i}", basis)
 
-    def _store_basis(self, key: str, H: Hom) -> None:
+    def _filters(self, V: Representation, W: Representation) -> Tensor:
+        """An orthonormal basis of the maps between one copy of V and one of W: (dim, W.dim, V.dim, P.dim)."""
+        if not isinstance(self.window, Representation):
+            return self.window.basis(V, W)
+        return (self.window * V >> W).basis().unflatten(2, (self.window.dim, V.dim)).mT
+
+    def _store_basis(self, key: str, basis: Tensor) -> None:
         """Keep a basis, as (dim, W.dim · V.dim · P.dim), in the form that is fastest to expand.
 
         Between permutation representations each entry of the weight is a constant times one
@@ -84,10 +103,10 @@ class IntertwinerWeight(nn.Module):
         coordinate for one source, as in most biases, needs neither: the basis is multiplied by it.
         """
         like, (n, m, dim) = self._empty, self.coordinates[key].shape
-        flat = H.basis().unflatten(2, (self.window.dim, -1)).mT.flatten(1)
+        flat = basis.flatten(1)
         is_orbit = (flat == 0) | (flat == flat.amax(dim=1, keepdim=True))  # not (1, −1)/√2, from C_2 to its sign
         if m * dim > 1 and is_orbit.all() and ((flat != 0).sum(dim=0) == 1).all():
-            orbit = flat.ne(0).long().argmax(dim=0).int().view(H.target.dim, -1)
+            orbit = flat.ne(0).long().argmax(dim=0).int().view(basis.shape[1], -1)
             start = dim * torch.arange(n * m, dtype=torch.int32).view(n, 1, m, 1)  # of each pair of copies
             index = (start + orbit[:, None]).flatten()
             self.register_buffer(f"index_{key}", index.to(like.device), persistent=False)
@@ -100,8 +119,8 @@ class IntertwinerWeight(nn.Module):
         before = self._empty.dtype
         super()._apply(fn, recurse)
         if self._empty.dtype != before:
-            for key, H in self._spaces.items():
-                self._store_basis(key, H)
+            for key, fibers in self._fibers.items():
+                self._store_basis(key, self._filters(*fibers))
         return self
 
     def forward(self, *shape: int) -> Tensor:
@@ -114,7 +133,7 @@ class IntertwinerWeight(nn.Module):
 
     def _block(self, key: str, shape: tuple[int, int, int]) -> Tensor:
         """The entries, in order, of the block between the copies of one V_i and of one W_j, of the given shape."""
-        if key not in self._spaces:  # Hom_G = 0
+        if key not in self._fibers:  # Hom_G = 0
             return self._empty.new_zeros(shape)
         coordinates, index = self.coordinates[key], self._buffers.get(f"index_{key}")
         basis = cast(Tensor, self._buffers[f"basis_{key}"])
@@ -127,4 +146,6 @@ class IntertwinerWeight(nn.Module):
         return entries.transpose(1, 2).reshape(shape)
 
     def extra_repr(self) -> str:
-        return f"{self.window * self.source >> self.target}"
+        if isinstance(self.window, Representation):
+            return f"{self.window * self.source >> self.target}"
+        return f"{self.window}, {self.source >> self.target}"

@@ -41,9 +41,7 @@ def test_network_of_one_element_is_an_ordinary_cnn(generator: torch.Generator) -
 
 
 def test_plain_and_equivariant_have_the_same_size() -> None:
-    counts = {
-        name: sum(p.numel() for p in MODELS[name].build(8).parameters()) for name in ("equivariant", "plain")
-    }
+    counts = {name: sum(p.numel() for p in MODELS[name].build(8).parameters()) for name in ("equivariant", "plain")}
     assert abs(counts["plain"] / counts["equivariant"] - 1) < 0.02
 
 

@@ -71,3 +71,52 @@ def test_invariance_is_equivariance_to_the_trivial_representation() -> None:
     eq.assert_equivariant(lambda x: x.amax(1, keepdim=True), V, ONE, draw(5, 4))
     with pytest.raises(AssertionError):
         eq.assert_equivariant(lambda x: x[:, :1], V, ONE, draw(5, 4))
+
+
+@pytest.mark.parametrize("G", [eq.so2(), eq.o2(), eq.so3(), eq.o3()], ids=str)
+def test_compact_groups(G: eq.LieGroup, device: torch.device) -> None:
+    rho = eq.irreps(G, 2)[-1]
+    x = draw(5, rho.dim).to(device)
+    eq.assert_equivariant(lambda x: x * x.norm(dim=1, keepdim=True), rho, rho, x)
+    with pytest.raises(AssertionError, match=r"at element \[\[-?\d\.\d+, .*\]\] of "):
+        eq.assert_equivariant(torch.tanh, rho, rho, x)
+
+
+def test_random_elements_follow_the_generator_and_may_be_given() -> None:
+    rho = eq.irreps(eq.so3(), 1)[1]
+    x = draw(5, 3)
+    errors = [
+        eq.equivariance_error(torch.tanh, rho, rho, x, generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2)
+    ]
+    assert errors[0] == errors[1] != errors[2]
+    quarter = eq.so3().exp([0.0, 0.0, torch.pi / 2]).round()  # a signed permutation
+    for elements in (quarter, quarter[None], [quarter]):
+        assert eq.equivariance_error(torch.tanh, rho, rho, x, elements=elements) < 1e-12
+    assert eq.equivariance_error(torch.relu, rho, rho, x, elements=quarter) > 0.1
+
+
+def test_every_component_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """x ↦ x × y commutes with rotations of space; with inversions only as a map to axial vectors."""
+    o3 = eq.o3()
+    even, odd = eq.irreps(o3, 1)[2], eq.irreps(o3, 1)[3]
+
+    def cross(x: Tensor) -> Tensor:
+        return torch.linalg.cross(x, x.flip(0))
+
+    eq.assert_equivariant(cross, odd, even, draw(6, 3))
+    for seed in range(5):
+        generator = torch.Generator().manual_seed(seed)
+        assert eq.equivariance_error(cross, odd, odd, draw(6, 3), generator=generator) > 1
+    monkeypatch.setitem(eq.equivariance_error.__globals__, "SAMPLES", 0)  # no luck with the random ones
+    assert eq.equivariance_error(cross, odd, odd, draw(6, 3)) == pytest.approx(2)
+
+
+def test_a_group_that_is_known_by_generators() -> None:
+    V = eq.permutation(eq.symmetric(12))
+    eq.assert_equivariant(torch.exp, V, V, draw(3, 12))
+    with pytest.raises(AssertionError, match=r"at element [01] of symmetric\(12\)"):
+        eq.assert_equivariant(lambda x: x * torch.arange(12), V, V, draw(3, 12))
+    for known in (0, 1):  # what commutes with one of them only, is refused
+        moved = V.matrix(known)
+        with pytest.raises(AssertionError, match=f"at element {1 - known} of"):
+            eq.assert_equivariant(lambda x, moved=moved: x @ moved.mT, V, V, draw(3, 12))
