@@ -184,7 +184,7 @@ def test_the_triple_that_is_named_fails() -> None:
         (lambda: eq.translations(1000, 1000), "order 1000000"),
         (lambda: eq.direct_product(eq.symmetric(6), eq.symmetric(6)), "order 518400"),
         (lambda: eq.permutation_group([(1.5, 0.2)]), "whole numbers; got 1.5"),
-        (lambda: eq.FiniteGroup([[0, 1], [1, 0.7]]), "multiplication table are whole numbers; got 0.7"),
+        (lambda: eq.FiniteGroup([[0, 1], [1, 0.75]]), "multiplication table are whole numbers; got 0.75"),
         (lambda: eq.FiniteGroup([[0, 1], [1, 0]], grid=(3, 3)), "translations of a 3 × 3 grid"),
         (lambda: eq.FiniteGroup([[0, 1], [1, 0]], permutations=[[0, 1, 2], [1, 2, 0]]), "no action: those of 1 and 1"),
         (lambda: eq.FiniteGroup([[0, 1], [1, 0]], permutations=[[0, 1]]), r"each of the 2 .*shape \(1, 2\)"),
