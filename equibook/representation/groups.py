@@ -363,9 +363,10 @@ def expect_group(G: Group, function: str) -> Group:
 
 def expect_finite(G: Group, function: str) -> FiniteGroup:
     """G itself; an error that names the function if G is not a finite group with a table."""
-    if not isinstance(expect_group(G, function), FiniteGroup):
+    expect_group(G, function)
+    if not isinstance(G, FiniteGroup):
         raise TypeError(f"{function} needs a finite group with a table of products; {G} has none.")
-    return G  # type: ignore[return-value]
+    return G
 
 
 def whole(given: Any, what: str) -> Tensor:
