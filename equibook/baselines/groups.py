@@ -40,14 +40,13 @@ def gspace(G: FiniteGroup | LieGroup) -> Any:
     Reference: escnn, Cesa, Lang and Weiler (2022).
     """
     if isinstance(G, LieGroup) and G.size == 2:
-        if len(G.components) == 1:
-            return gspaces.rot2dOnR2(-1, maximum_frequency=FREQUENCY)
-        return gspaces.flipRot2dOnR2(-1, axis=0.0, maximum_frequency=FREQUENCY)
+        if G.reflects:
+            return gspaces.flipRot2dOnR2(-1, axis=0.0, maximum_frequency=FREQUENCY)
+        return gspaces.rot2dOnR2(-1, maximum_frequency=FREQUENCY)
     if not isinstance(G, FiniteGroup) or G.plane is None:
         raise ValueError(f"escnn's plane needs cyclic(n), dihedral(n), so2() or o2(); got {G}.")
-    reflects = bool((torch.linalg.det(G.plane) < 0).any())
-    n = G.order // 2 if reflects else G.order
-    return gspaces.flipRot2dOnR2(n, axis=0.0) if reflects else gspaces.rot2dOnR2(n)
+    n = G.order // 2 if G.reflects else G.order
+    return gspaces.flipRot2dOnR2(n, axis=0.0) if G.reflects else gspaces.rot2dOnR2(n)
 
 
 def plane_group(space: Any) -> FiniteGroup | LieGroup:

@@ -237,6 +237,6 @@ def _harmonics(rho: LieIrrep, points: Tensor) -> Tensor:
         none = l == 0 and rho.index > 0  # det, on the circle
         values = circular_harmonics(l, points)
     else:
-        none = len(G.components) == 2 and rho.odd != bool(l % 2)  # −1 acts on Y_l as (−1)^l
+        none = G.reflects and rho.odd != bool(l % 2)  # −1 acts on Y_l as (−1)^l
         values = spherical_harmonics(l, points)
     return values[:, None][:, : 0 if none else 1]

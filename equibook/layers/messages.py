@@ -291,7 +291,7 @@ def attributes(V: Representation, degree: int) -> Representation:
     rhos = irreps(G, degree)
     total: Representation = rhos[0]
     for l in range(1, degree + 1):
-        total = total + (rhos[l] if len(G.components) == 1 else rhos[2 * l + l % 2])
+        total = total + (rhos[2 * l + l % 2] if G.reflects else rhos[l])
     return total
 
 

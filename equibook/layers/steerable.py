@@ -157,9 +157,7 @@ def harmonic(G: FiniteGroup | LieGroup, f: int) -> Representation:
     if isinstance(G, LieGroup):
         rhos = irreps(G, degree=f)
         return rhos[0] if f == 0 else rhos[-1]
-    assert G.plane is not None
-    reflects = bool((torch.linalg.det(G.plane) < 0).any())
-    return restrict(harmonic(o2() if reflects else so2(), f), G)
+    return restrict(harmonic(o2() if G.reflects else so2(), f), G)
 
 
 class SteerableConv2d(FieldConv2d):

@@ -54,8 +54,6 @@ class Couplings:
 
 @lru_cache(maxsize=4096)
 def _coefficients(U: Representation, V: Representation, W: Representation) -> Tensor:
-    if (U * V >> W).dim == 0:
-        return torch.zeros(0, W.dim, U.dim, V.dim, dtype=torch.float64)
     return clebsch_gordan(U, V, W)
 
 

@@ -120,16 +120,20 @@ class Colorings(Representation):
     def dim(self) -> int:  # type: ignore[override]
         return int(self.colors**self.points.dim)
 
+    @property
+    def _places(self) -> Tensor:
+        """(points,): what a digit counts at the place of each point."""
+        return self.colors ** torch.arange(self.points.dim - 1, -1, -1)
+
     @cached_property
     def values(self) -> Tensor:
         """(dim, points): the color of each point in each coloring."""
-        places = self.colors ** torch.arange(self.points.dim - 1, -1, -1)
-        return torch.arange(self.dim)[:, None] // places % self.colors
+        return torch.arange(self.dim)[:, None] // self._places % self.colors
 
     @cached_property
     def images(self) -> Tensor:
         # (g·c)(g·x) = c(x): the color of x counts at the place of g·x.
-        places = (self.colors ** torch.arange(self.points.dim - 1, -1, -1))[_images(self.points, "colorings")]
+        places = self._places[_images(self.points, "colorings")]
         return (self.values.double() @ places.mT.double()).mT.long()
 
     def _character(self, G: FiniteGroup) -> Tensor:

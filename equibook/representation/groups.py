@@ -106,6 +106,11 @@ class FiniteGroup(Group):
             raise ValueError(f"The table is not that of the translations of a {grid[0]} × {grid[1]} grid.")
 
     @property
+    def reflects(self) -> bool:
+        """Whether an element turns the plane over."""
+        return self.plane is not None and bool((torch.linalg.det(self.plane) < 0).any())
+
+    @property
     def elements(self) -> range:
         """The elements, 0, …, order − 1."""
         return range(self.order)

@@ -75,6 +75,8 @@ class Hom:
         dim, rows, columns = self.dim, self.target.dim, self.source.dim
         _check_size(dim * rows * columns, f"A basis of Hom_G of shape ({dim}, {rows}, {columns})", "dim and project()")
         basis = torch.zeros(dim, rows, columns, dtype=torch.float64)
+        if dim == 0:  # known by characters; no need to decompose anything
+            return basis
         start = 0
         for (W, i), (V, j) in product(_corners(self.target), _corners(self.source)):
             if isinstance(V, Irrep) and isinstance(W, Irrep) and V != W:

@@ -42,6 +42,11 @@ class LieGroup(Group):
         self.name, self.algebra, self.components = name, algebra, components
         self.size = algebra.shape[-1]
 
+    @property
+    def reflects(self) -> bool:
+        """Whether there are elements with determinant −1, in a second component."""
+        return len(self.components) == 2
+
     def exp(self, X: Tensor | Sequence[float] | float) -> Tensor:
         r"""The rotation exp(Σ x_i X_i).
 
@@ -77,7 +82,7 @@ class LieGroup(Group):
         far = (stack @ stack.mT - torch.eye(n, dtype=torch.float64)).abs().amax(dim=(1, 2))
         if not (far <= TOLERANCE).all():
             raise ValueError(f"An element of {self} is an orthogonal matrix; number {int(far.argmax())} is not.")
-        if len(self.components) == 1 and not (torch.linalg.det(stack) > 0).all():
+        if not self.reflects and not (torch.linalg.det(stack) > 0).all():
             raise ValueError(f"{self} has rotations only: a matrix with determinant −1 was given.")
         return stack, R.ndim == 2
 
@@ -176,7 +181,7 @@ def haar_sample(G: Group, count: int, *, generator: torch.Generator | None = Non
         rotations = _from_quaternions(torch.randn(count, 4, dtype=torch.float64, generator=generator))
     else:
         rotations = G.exp(2 * math.pi * torch.rand(count, 1, dtype=torch.float64, generator=generator))
-    if len(G.components) == 1:
+    if not G.reflects:
         return rotations
     return rotations @ G.components[torch.randint(len(G.components), (count,), generator=generator)]
 

@@ -7,6 +7,7 @@ a rotation about one axis turns the eigenspaces of its generator by whole multip
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -32,14 +33,14 @@ class LieIrrep(Irrep):
     @property
     def degree(self) -> int:
         """How often it turns while the group turns once about an axis."""
-        if len(self.group.components) == 1:
+        if not self.group.reflects:
             return self.index
         return self.index // 2 if self.group.size == 3 else max(self.index - 1, 0)
 
     @property
     def odd(self) -> bool:
         """Of O(3): whether the inversion x ↦ −x acts as −1, as on a vector; else it acts as 1."""
-        return self.group.size == 3 and len(self.group.components) == 2 and self.index % 2 == 1
+        return self.group.size == 3 and self.group.reflects and self.index % 2 == 1
 
     @property
     def dim(self) -> int:  # type: ignore[override]
@@ -48,7 +49,7 @@ class LieIrrep(Irrep):
     @property
     def commutant_dim(self) -> int:
         """dim End_G: 2 for the rotations of the plane, which commute with each other, else 1."""
-        return 2 if self.group.size == 2 and len(self.group.components) == 1 and self.degree else 1
+        return 2 if self.group.size == 2 and not self.group.reflects and self.degree else 1
 
     def commutant(self) -> Tensor:
         """An orthonormal basis of End_G: (1 | 2, dim, dim), the first a multiple of the identity."""
@@ -83,17 +84,18 @@ def lie_irreps(G: LieGroup, degree: int) -> tuple[LieIrrep, ...]:
     leaves as it is.
     """
     count = _one_degree(degree) + 1
-    if len(G.components) == 2:
+    if G.reflects:
         count = 2 * count if G.size == 3 else count + 1
     return tuple(LieIrrep(G, i) for i in range(count))
 
 
+@lru_cache(maxsize=256)
 def multiplicities(V: Representation) -> dict[LieIrrep, int]:
     """How often V contains each irreducible that it contains, by its weights."""
     G = V.group
     assert isinstance(G, LieGroup)
     turn = V.differential()[-1].to(torch.complex128)
-    if G.size == 3 and len(G.components) == 2:
+    if G.size == 3 and G.reflects:
         # the inversion commutes with the turn: adding a multiple of it sets the even weights apart from the odd ones
         apart = 4.0 * float(turn.abs().sum(dim=1).max().ceil()) + 4.0
         weights = torch.linalg.eigvalsh(1j * turn + apart * V._stack(G.components[1:])[0])
@@ -106,7 +108,7 @@ def multiplicities(V: Representation) -> dict[LieIrrep, int]:
     count = torch.bincount(weights[weights >= 0])  # of the weights 0, 1, 2, …; −k comes with k
     if G.size == 3:
         found = _degrees(weights)
-    elif len(G.components) == 1:
+    elif not G.reflects:
         found = count.tolist()
     else:  # a reflection has trace 1 on the trivial one, −1 on det and 0 on the others
         trace = round(float(V._stack(G.components[1:]).diagonal(dim1=1, dim2=2).sum()))
