@@ -2,6 +2,7 @@
 
 from .digits import digits, split
 from .graphs import connected_components, cycles, gaussian_sets, random_graphs, triangles
+from .lookalikes import color_refinement, regular_graphs
 from .mnist import mnist
 from .nbody import Trajectories, leapfrog, nbody, nbody_energy, nbody_forces
 from .point_clouds import SHAPES, point_clouds
@@ -10,6 +11,7 @@ from .recorded import recording, recordings
 __all__ = [
     "SHAPES",
     "Trajectories",
+    "color_refinement",
     "connected_components",
     "cycles",
     "digits",
@@ -23,6 +25,7 @@ __all__ = [
     "random_graphs",
     "recording",
     "recordings",
+    "regular_graphs",
     "split",
     "triangles",
 ]

@@ -1,6 +1,19 @@
 """The experiments of the chapters and of the papers: one file each, with a config, a run and a plot."""
 
-from . import attraction, attraction_toy, compatibility, escape, rotated_digits, roundoff
+from . import (
+    attraction,
+    attraction_toy,
+    compatibility,
+    escape,
+    nbody_step,
+    rotated_digits,
+    roundoff,
+    set_sizes,
+    steerable_digits,
+    tensor_cost,
+    triangles,
+    turned_clouds,
+)
 from .networks import scalar_network, scalar_space
 
 __all__ = [
@@ -8,8 +21,14 @@ __all__ = [
     "attraction_toy",
     "compatibility",
     "escape",
+    "nbody_step",
     "rotated_digits",
     "roundoff",
     "scalar_network",
     "scalar_space",
+    "set_sizes",
+    "steerable_digits",
+    "tensor_cost",
+    "triangles",
+    "turned_clouds",
 ]

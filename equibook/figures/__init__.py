@@ -2,6 +2,7 @@
 
 from .characters import blocks, invariant_planes
 from .explorer import Explorer, explore
+from .graphs import graph_drawings, partition_picture, reorderings
 from .harmonics import aliasing, globe_spectra, globes, harmonic_pyramid
 from .pictures import filters, images, matrices
 from .plane import corner_patterns, plane_orbits
@@ -14,6 +15,8 @@ from .plots import (
     panels,
     trajectories,
 )
+from .space import cloud_spectrum, clouds
+from .steerable import arrow_field, leakage
 from .style import COLORS, LINES, Figure, png, use_style
 from .symmetry import cayley_graph, families, spheres, wallpaper
 
@@ -24,9 +27,12 @@ __all__ = [
     "Figure",
     "PowerLaw",
     "aliasing",
+    "arrow_field",
     "bars_with_intervals",
     "blocks",
     "cayley_graph",
+    "cloud_spectrum",
+    "clouds",
     "corner_patterns",
     "explore",
     "families",
@@ -34,15 +40,19 @@ __all__ = [
     "fit_power_law",
     "globe_spectra",
     "globes",
+    "graph_drawings",
     "harmonic_pyramid",
     "images",
     "invariant_planes",
+    "leakage",
     "loglog_law",
     "matrices",
     "mean_interval",
     "panels",
+    "partition_picture",
     "plane_orbits",
     "png",
+    "reorderings",
     "spheres",
     "trajectories",
     "use_style",

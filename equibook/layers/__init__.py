@@ -21,6 +21,7 @@ from .measuring import LayerErrors, act_interpolated, equivariance_by_layer, lie
 from .messages import SteerableMessages, SteerableNetwork, edges_within, from_cartesian, to_cartesian
 from .nonlinearities import GatedPointwise, NormGate, NormReLU, Pointwise, TensorSquare, commuting_functions
 from .normalization import BatchNorm, LayerNorm
+from .partitions import partition_map, set_partitions
 from .pooling import (
     AvgPool2d,
     BlurPool2d,
@@ -95,5 +96,7 @@ __all__ = [
     "lie_derivative",
     "local_equivariance_error",
     "neighbor_vectors",
+    "partition_map",
+    "set_partitions",
     "to_cartesian",
 ]

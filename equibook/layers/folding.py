@@ -36,7 +36,7 @@ def fold(network: nn.Module) -> nn.Module:
     >>> bool(torch.allclose(plain(x), network(x), atol=1e-6))
     True
 
-    Chapter: Group convolution
+    Chapter: Steerable convolution
     """
     if isinstance(network, FieldConv2d | Linear):
         return _plain(network)

@@ -39,7 +39,7 @@ def from_cartesian(x: Tensor) -> Tensor:
     >>> from_cartesian(torch.tensor([1.0, 2.0, 3.0])).tolist()
     [2.0, 3.0, 1.0]
 
-    Chapter: Group convolution
+    Chapter: Vectors in space
     """
     return x[..., [1, 2, 0]]
 
@@ -56,7 +56,7 @@ def to_cartesian(v: Tensor) -> Tensor:
     >>> to_cartesian(torch.tensor([2.0, 3.0, 1.0])).tolist()
     [1.0, 2.0, 3.0]
 
-    Chapter: Group convolution
+    Chapter: Vectors in space
     """
     return v[..., [2, 0, 1]]
 
@@ -78,7 +78,7 @@ def edges_within(positions: Tensor, radius: float = math.inf, graph: Tensor | No
     >>> edges_within(torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [5.0, 0.0, 0.0]]), 2.0).tolist()
     [[0, 1], [1, 0]]
 
-    Chapter: Group convolution
+    Chapter: Vectors in space
     """
     _check_positions(positions)
     if graph is not None and graph.shape != positions.shape[:1]:
@@ -123,7 +123,7 @@ class SteerableMessages(nn.Module):
     >>> layer(torch.randn(20, 4), x, edges_within(x, 3.0)).shape
     torch.Size([20, 32])
 
-    Chapter: Group convolution
+    Chapter: Vectors in space
 
     Reference: Thomas et al. (2018) for the kernel; Brandstetter, Hesselink, van der Pol, Bekkers and
     Welling (2022) for messages that depend on both ends; Gasteiger, Groß and Günnemann (2020) for the basis.
@@ -233,7 +233,7 @@ class SteerableNetwork(nn.Module):
     >>> network(torch.randn(20, 4), x, edges_within(x, 3.0)).shape
     torch.Size([20, 3])
 
-    Chapter: Group convolution
+    Chapter: Vectors in space
 
     Reference: Brandstetter, Hesselink, van der Pol, Bekkers and Welling (2022).
     """

@@ -46,7 +46,7 @@ class Rings:
     >>> Rings.default(5)
     Rings(kernel_size=5, radii=(0.0, 1.0, 2.0), widths=(0.005, 0.6, 0.4), cutoffs=(0, 2, 2))
 
-    Chapter: Group convolution
+    Chapter: Steerable convolution
 
     Reference: Weiler and Cesa (2019), whose choices the default takes.
     """
@@ -188,7 +188,7 @@ class SteerableConv2d(FieldConv2d):
     >>> layer(torch.randn(2, 1, 8, 8)).shape
     torch.Size([2, 12, 8, 8])
 
-    Chapter: Group convolution
+    Chapter: Steerable convolution
 
     Reference: Weiler and Cesa (2019).
     """

@@ -84,7 +84,7 @@ class TensorProduct(WithConstants):
     >>> layer.paths             # u₀v₁ and u₁v₀, u₁v₁, u₁v₂, for 8 copies each
     (32,)
 
-    Chapter: Group convolution
+    Chapter: Vectors in space
 
     Reference: Thomas, Smidt, Kearnes, Yang, Li, Kohlhoff and Riley (2018).
     """

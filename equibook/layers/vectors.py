@@ -50,7 +50,7 @@ class VectorLinear(nn.Module):
     >>> VectorLinear(2 * vector, 16 * vector)(torch.randn(5, 2, 100, 3)).shape
     torch.Size([5, 16, 100, 3])
 
-    Chapter: Group convolution
+    Chapter: Vectors in space
 
     Reference: Deng, Litany, Duan, Poulenard, Tagliasacchi and Guibas (2021).
     """
@@ -91,7 +91,7 @@ class VectorReLU(nn.Module):
     >>> layer(torch.randn(5, 8, 100, 3)).shape
     torch.Size([5, 8, 100, 3])
 
-    Chapter: Group convolution
+    Chapter: Vectors in space
 
     Reference: Deng, Litany, Duan, Poulenard, Tagliasacchi and Guibas (2021).
     """
@@ -138,7 +138,7 @@ class VectorBatchNorm(nn.Module):
     >>> layer(torch.randn(5, 8, 100, 3)).norm(dim=-1).square().mean().round(decimals=2)
     tensor(1., grad_fn=<RoundBackward1>)
 
-    Chapter: Group convolution
+    Chapter: Vectors in space
 
     Reference: Deng, Litany, Duan, Poulenard, Tagliasacchi and Guibas (2021).
     """
@@ -180,7 +180,7 @@ class VectorPool(nn.Module):
     >>> VectorPool(8 * vector)(torch.randn(5, 8, 100, 3)).shape
     torch.Size([5, 8, 3])
 
-    Chapter: Group convolution
+    Chapter: Vectors in space
 
     Reference: Deng, Litany, Duan, Poulenard, Tagliasacchi and Guibas (2021).
     """
@@ -224,7 +224,7 @@ class VectorInvariants(nn.Module):
     >>> VectorInvariants(8 * vector)(torch.randn(5, 8, 100, 3)).shape
     torch.Size([5, 24, 100])
 
-    Chapter: Group convolution
+    Chapter: Vectors in space
 
     Reference: Deng, Litany, Duan, Poulenard, Tagliasacchi and Guibas (2021).
     """
@@ -268,7 +268,7 @@ def neighbor_vectors(x: Tensor, neighbors: int = 16, *, cross: bool = False) -> 
     >>> neighbor_vectors(torch.randn(5, 100, 3), 8).shape
     torch.Size([5, 2, 100, 8, 3])
 
-    Chapter: Group convolution
+    Chapter: Vectors in space
 
     Reference: Deng, Litany, Duan, Poulenard, Tagliasacchi and Guibas (2021).
     """
