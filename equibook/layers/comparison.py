@@ -92,12 +92,10 @@ def _assign(weight: IntertwinerWeight, values: Tensor, what: str) -> None:
     Expanding is c ↦ Σ c_b B_b with orthonormal B_b. Its adjoint takes a weight to its coordinates,
     and autograd computes the adjoint.
     """
-    parameters = tuple(weight.parameters())
-    if parameters:
-        found = torch.autograd.grad(weight(), parameters, grad_outputs=values)
+    if weight.coordinates is not None:
+        (found,) = torch.autograd.grad(weight(), weight.coordinates, grad_outputs=values)
         with torch.no_grad():
-            for parameter, coordinates in zip(parameters, found, strict=True):
-                parameter.copy_(coordinates)
+            weight.coordinates.copy_(found)
     outside, size = float((weight().detach() - values).norm()), float(values.norm())
     if outside > TOLERANCE * size:
         raise ValueError(

@@ -166,14 +166,9 @@ class TensorProduct(WithConstants):
             (batch, W.dim).
         """
         fields = []
-        for k, (z, (_, n)) in enumerate(zip(channels, self.target.summands, strict=True)):
-            keys = [f"{k}_{i}" for i in range(len(self.first.summands))]
-            weights = [
-                self.weight.coordinates[key].transpose(1, 2).flatten(1)
-                for key in keys
-                if key in self.weight.coordinates
-            ]
-            A = torch.cat(weights, dim=1) if weights else z.new_zeros(n, 0)
+        for k, z in enumerate(channels):
+            blocks = (self.weight.block(k, i) for i in range(len(self.first.summands)))
+            A = torch.cat([block.transpose(1, 2).flatten(1) for block in blocks], dim=1)
             fields.append(F.linear(z, A).mT.flatten(1))
         return fields[0] if len(fields) == 1 else torch.cat(fields, dim=1)
 

@@ -310,7 +310,7 @@ def _check_vectors(x: Tensor, V: Representation, points: bool = False) -> None:
 
 def _combine(weight: IntertwinerWeight, x: Tensor) -> Tensor:
     """(A ⊗ 1)x: the coordinates of A ⊗ 1 in the basis (E_nm ⊗ 1)/√d are those of A times √d."""
-    A = weight.coordinates["0_0"].squeeze(-1) * x.shape[-1] ** -0.5
+    A = weight.block(0, 0).squeeze(-1) * x.shape[-1] ** -0.5
     return (A @ x.flatten(2)).view(len(x), len(A), *x.shape[2:])
 
 

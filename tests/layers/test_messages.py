@@ -186,9 +186,9 @@ def test_products_against_e3nn(e3nn: ModuleType, first: str, second: str, target
     theirs = e3nn.FullyConnectedTensorProduct(first, second, target)
     layer = eq.TensorProduct(ours(first), ours(second), ours(target)).double()
     assert theirs.weight_numel == sum(p.numel() for p in layer.parameters())
-    taken: dict[str, int] = {}
+    taken: dict[tuple[int, int], int] = {}
     U, V, W = layer.first.summands, layer.second.summands, layer.target.summands
-    offset, weights = 0, {key: torch.empty_like(p) for key, p in layer.weight.coordinates.items()}
+    offset, weights = 0, {}
     shapes = [instruction.path_shape for instruction in theirs.instructions]
     starts = [sum(m * n * k for m, n, k in shapes[:i]) for i in range(len(shapes))]
     order = sorted(range(len(shapes)), key=lambda i: theirs.instructions[i].i_in2)  # our paths go by V_j
@@ -197,15 +197,17 @@ def test_products_against_e3nn(e3nn: ModuleType, first: str, second: str, target
         m, l, n = path.path_shape
         w = theirs.weight[starts[number] : starts[number] + m * l * n].view(m, l, n).detach()
         sign = signs(e3nn, U[path.i_in1][0].degree, V[path.i_in2][0].degree, W[path.i_out][0].degree)
-        key = f"{path.i_out}_{path.i_in1}"
+        key = path.i_out, path.i_in1
         start = taken.get(key, 0)
+        weights.setdefault(key, torch.empty_like(layer.weight.block(*key)))
         weights[key][:, :, start : start + l] = sign * path.path_weight * w.permute(2, 0, 1)
         taken[key] = start + l
         offset += w.numel()
     assert offset == theirs.weight_numel and all(taken[key] == p.shape[2] for key, p in weights.items())
     with torch.no_grad():
-        for key, p in layer.weight.coordinates.items():
-            p.copy_(weights[key])
+        for key, values in weights.items():
+            layer.weight.block(*key).copy_(values)
+    assert sum(values.numel() for values in weights.values()) == layer.weight.coordinates.numel()
     x, y = draw(10, layer.first.dim).requires_grad_(), draw(10, layer.second.dim, seed=1).requires_grad_()
     mine, other = layer(x, y), theirs(x, y)
     assert distance(mine, other) < 1e-10
@@ -229,7 +231,7 @@ def test_a_convolution_is_e3nns(e3nn: ModuleType) -> None:
         u = layer.send(f)[j] + layer.receive(f)[i]
         for p in layer.radial.parameters():  # leave of R_p the envelope alone
             p.zero_()
-        layer.radial[-1].bias.coordinates["0_0"].fill_(1.0)
+        layer.radial[-1].bias.block(0, 0).fill_(1.0)
         flat = []
         for path in product.instructions:
             flat.append((weights_of(layer.product, e3nn, path) / path.path_weight).flatten())
@@ -244,7 +246,7 @@ def weights_of(product: eq.TensorProduct, e3nn: ModuleType, path: object) -> Ten
     U, V, W = product.first.summands, product.second.summands, product.target.summands
     i, j, k = path.i_in1, path.i_in2, path.i_out
     before = sum((U[i][0] * B >> W[k][0]).dim * l for B, l in V[:j])
-    coordinates = product.weight.coordinates[f"{k}_{i}"][:, :, before : before + V[j][1]]
+    coordinates = product.weight.block(k, i)[:, :, before : before + V[j][1]]
     return signs(e3nn, U[i][0].degree, V[j][0].degree, W[k][0].degree) * coordinates.permute(1, 2, 0)
 
 
@@ -319,7 +321,7 @@ def test_on_each_device(device: torch.device, float_dtype: torch.dtype) -> None:
 
 BREAKS: dict[str, Callable[[eq.SteerableMessages], object]] = {
     "a coefficient": lambda f: f.product.coefficients_0_0[5, 7].add_(1e-4),
-    "a map of the vectors": lambda f: f.own.weight.basis_1_0[0, 0].add_(1e-4),
+    "a map of the vectors": lambda f: f.own.weight._expansion.basis_1[0, 0].add_(1e-4),
     "an absolute position": lambda f: f.register_forward_pre_hook(
         lambda m, a: (a[0] + 1e-6 * a[1].norm(dim=1, keepdim=True), *a[1:])
     ),

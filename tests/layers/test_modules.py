@@ -1,4 +1,4 @@
-"""Nonlinearities, normalization, pooling and dropout as modules: compile, vmap, grad, autocast, states, devices."""
+"""Layers as modules: compile, vmap, grad, autocast, channels_last, states, precisions, devices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ C4 = eq.cyclic(4)
 V = 3 * eq.irreps(C4)[1] + 2 * eq.regular(C4) + eq.trivial(C4)  # 15 channels
 P = 2 * eq.regular(C4) + eq.trivial(C4)
 
+C8, ROUND = eq.cyclic(8), eq.so2()
+WAVES = eq.irreps(ROUND, 2)[0] + 2 * eq.irreps(ROUND, 2)[1] + eq.irreps(ROUND, 2)[2]
+
 LAYERS = {
+    "GroupConv2d": lambda: eq.GroupConv2d(P, 2 * eq.regular(C4), 3, padding=1),
+    "GroupConv2d mixed": lambda: eq.GroupConv2d(V, P, 3, padding=1),
+    "SteerableConv2d": lambda: eq.SteerableConv2d(2 * eq.regular(C8), eq.regular(C8), 3, padding=1),
+    "SteerableConv2d mixed": lambda: eq.SteerableConv2d(WAVES, 2 * WAVES, 5, padding=2),
     "Pointwise": lambda: eq.Pointwise(P, "tanh"),
     "Pointwise odd": lambda: eq.Pointwise(eq.irreps(C4)[2], "tanh"),
     "NormReLU": lambda: eq.NormReLU(V),

@@ -151,7 +151,7 @@ def test_linear_keeps_the_variance() -> None:
 def test_relu_is_its_formula() -> None:
     layer = eq.VectorReLU(2 * VECTOR, 0.2).double()
     with torch.no_grad():  # the direction of each channel is the other channel: A ⊗ 1 has coordinates √3 A
-        layer.direction.coordinates["0_0"].copy_(3**0.5 * torch.tensor([[[0.0], [1.0]], [[5.0], [0.0]]]))
+        layer.direction.block(0, 0).copy_(3**0.5 * torch.tensor([[[0.0], [1.0]], [[5.0], [0.0]]]))
     x = torch.tensor([[[1.0, 2.0, 3.0], [-2.0, 0.0, 0.0]]], dtype=torch.float64)
     # ⟨x_1, x_2⟩ = −2 < 0 in both: x_1 loses 80 % of its part along −e_1, x_2 of that along x_1
     first = torch.tensor([0.2, 2.0, 3.0], dtype=torch.float64)
@@ -164,7 +164,7 @@ def test_relu_is_its_formula() -> None:
 def test_relu_ends_in_the_half_space_of_its_direction() -> None:
     layer = make("VectorReLU").double()
     x = draw(50, 4, 3)
-    k = torch.einsum("nm,bmd->bnd", layer.direction.coordinates["0_0"].squeeze(-1), x)
+    k = torch.einsum("nm,bmd->bnd", layer.direction.block(0, 0).squeeze(-1), x)
     assert ((x * k).sum(-1) < -0.1).any() and ((layer(x) * k).sum(-1) > -1e-12).all()
 
 
@@ -194,7 +194,7 @@ def test_pool_takes_a_vector_that_is_there() -> None:
     y = layer(x)
     there = (x == y[:, :, None]).all(dim=-1)
     assert there.any(dim=-1).all()
-    k = torch.einsum("nm,bmpd->bnpd", layer.direction.coordinates["0_0"].squeeze(-1), x)
+    k = torch.einsum("nm,bmpd->bnpd", layer.direction.block(0, 0).squeeze(-1), x)
     assert torch.equal(there.long().argmax(-1), (x * k).sum(-1).argmax(-1))
     assert torch.allclose(eq.VectorPool(4 * VECTOR, "mean")(x), x.mean(2))
 
@@ -202,7 +202,7 @@ def test_pool_takes_a_vector_that_is_there() -> None:
 def test_invariants_are_inner_products() -> None:
     layer = make("VectorInvariants").double()
     x = draw(3, 4, 6, 3)
-    t = torch.einsum("nm,bmpd->bnpd", layer.direction.coordinates["0_0"].squeeze(-1), x) / 3**0.5
+    t = torch.einsum("nm,bmpd->bnpd", layer.direction.block(0, 0).squeeze(-1), x) / 3**0.5
     y = layer(x).unflatten(1, (4, 2))
     assert layer.target == 8 * eq.trivial(O3)
     assert torch.allclose(y[1, 2, 1, 5], x[1, 2, 5] @ t[1, 1, 5])

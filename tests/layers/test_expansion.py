@@ -1,0 +1,82 @@
+"""From coordinates to entries: every form gives the sum of the basis elements, and the fast one is taken."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+import equibook as eq
+from equibook.layers.expansion import Block, expansion
+
+C4 = eq.cyclic(4)
+TURN, SIGN = eq.irreps(C4)[1], eq.irreps(C4)[2]
+REGULAR, ONE = eq.regular(C4), eq.trivial(C4)
+
+CASES = {
+    # form: source, target, side of the filter
+    "_Lookup": (2 * REGULAR + 3 * ONE, 4 * ONE + 2 * REGULAR, 3),
+    "_Lookup of a bias": (ONE, 2 * REGULAR + ONE, 1),
+    "_Product": (3 * TURN, 2 * TURN, 3),
+    "_Product of a bias": (ONE, 3 * REGULAR, 1),
+    "_Lookup of one coordinate": (3 * SIGN, 2 * SIGN, 1),
+    "_Products": (2 * TURN + 2 * SIGN, REGULAR + 2 * TURN + 2 * ONE, 3),
+    "_Products with zeros": (2 * TURN + ONE, 3 * ONE + TURN + SIGN, 1),
+    "_Products of one size": (2 * SIGN + 2 * ONE, 2 * ONE + 2 * SIGN, 3),
+}
+
+
+def draw(*shape: int) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def blocks_of(V: eq.Representation, W: eq.Representation, P: eq.Representation) -> list[Block]:
+    found: list[Block] = []
+    for j, (w, n) in enumerate(W.summands):
+        for i, (v, m) in enumerate(V.summands):
+            basis = (P * v >> w).basis().unflatten(2, (P.dim, v.dim)).mT
+            if len(basis):
+                found.append(Block(j, i, (n, m), basis, found[-1].stop if found else 0))
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_entries_are_combinations_of_the_basis(name: str, device: torch.device) -> None:
+    V, W, side = CASES[name]
+    P = eq.pixels(C4, side)
+    blocks = blocks_of(V, W, P)
+    form = expansion(V, W, P.dim, blocks).to(device)
+    assert type(form).__name__ == name.split()[0]
+    c = draw(blocks[-1].stop).to(device)
+    weight = form(c).view(W.dim, V.dim, P.dim)
+    expected = torch.zeros_like(weight)
+    row = 0
+    for j, (w, n) in enumerate(W.summands):
+        column = 0
+        for i, (v, m) in enumerate(V.summands):
+            for block in blocks:
+                if (block.j, block.i) == (j, i):
+                    values = c[block.start : block.stop].view(block.shape)
+                    part = torch.einsum("nmd,dwvp->nwmvp", values, block.basis.to(device))
+                    expected[row : row + n * w.dim, column : column + m * v.dim] = part.flatten(0, 1).flatten(1, 2)
+            column += m * v.dim
+        row += n * w.dim
+    assert torch.allclose(weight, expected, atol=1e-14)
+
+
+def test_blocks_of_one_size_are_one_product() -> None:
+    V, W, side = CASES["_Products of one size"]
+    P = eq.pixels(C4, side)
+    form = expansion(V, W, P.dim, blocks_of(V, W, P))
+    assert [tuple(buffer.shape[:1]) for name, buffer in form.named_buffers() if "basis" in name] == [(4,)]
+
+
+def test_the_coordinates_of_a_block_are_a_view() -> None:
+    weight = eq.IntertwinerWeight(2 * TURN + ONE, 3 * ONE + TURN)
+    assert weight.block(0, 0).shape == (3, 2, 0)
+    assert weight.block(1, 0).shape == (1, 2, 2)
+    with torch.no_grad():
+        weight.block(0, 1).fill_(7.0)
+    assert weight()[:3, 4].flatten().tolist() == [7.0, 7.0, 7.0]
+    nothing = eq.IntertwinerWeight(TURN, ONE)
+    assert nothing.coordinates is None and nothing.block(0, 0).shape == (1, 1, 0)
