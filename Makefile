@@ -109,10 +109,10 @@ pages: $(VENV)/.stamp ## open every page of the built book in Chromium
 	@$(PY) -m pytest -q -n $(JOBS) tests/test_pages.py
 
 colab: $(VENV)/.stamp $(COLAB)/.stamp ## run every chapter alone with the versions of Colab
-	@$(PY) -m pytest -q tests/test_colab.py
+	@$(PY) -m pytest -q -n $(JOBS) tests/test_colab.py
 
-bench: $(VENV)/.stamp ## time the layers against plain convolutions and escnn
-	@$(PY) -m tests.benchmarks
+bench: $(VENV)/.stamp ## time the layers against plain ones and escnn (BENCH="--only building")
+	@$(PY) -m tests.benchmarks $(BENCH)
 
 clean: ## remove what was built, and the environments
 	@rm -rf _build build dist *.egg-info .venv .venv-colab .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
