@@ -48,7 +48,7 @@ class Block(NamedTuple):
 
 
 def expansion(source: Representation, target: Representation, pixels: int, blocks: list[Block]) -> nn.Module:
-    """The module that takes all coordinates to all entries, (W.dim · V.dim · pixels,), in the fastest form.
+    """The module that takes all coordinates, and a shape, to all entries in this shape, in the fastest form.
 
     Its constants are in float64; ``.to`` rounds them.
 
@@ -118,8 +118,8 @@ class _Lookup(nn.Module):
         self.register_buffer("scale", torch.cat(scales), persistent=False)
         self.register_buffer("index", index.flatten(), persistent=False)
 
-    def forward(self, coordinates: Tensor) -> Tensor:
-        return (coordinates * self.scale).index_select(0, self.index)
+    def forward(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
+        return (coordinates * self.scale).index_select(0, self.index).view(shape)
 
 
 class _Product(nn.Module):
@@ -132,15 +132,15 @@ class _Product(nn.Module):
         self.basis: Tensor
         self.register_buffer("basis", block.basis.flatten(1), persistent=False)
 
-    def forward(self, coordinates: Tensor) -> Tensor:
+    def forward(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
         n, m, dim = self._shape
         if dim == 1:
             entries = coordinates.view(n * m, 1) * self.basis
         else:
             entries = coordinates.view(n * m, dim) @ self.basis
         if m == 1:
-            return entries.flatten()
-        return entries.view(n, m, self._rows, -1).transpose(1, 2).reshape(-1)
+            return entries.view(shape)
+        return entries.view(n, m, self._rows, -1).transpose(1, 2).reshape(shape)
 
 
 class _Products(nn.Module):
@@ -181,7 +181,7 @@ class _Products(nn.Module):
         index[index < 0] = start
         self.register_buffer("index", index.flatten(), persistent=False)
 
-    def forward(self, coordinates: Tensor) -> Tensor:
+    def forward(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
         if self.gather is not None:
             coordinates = F.pad(coordinates, (0, 1)).index_select(0, self.gather)
         pieces = coordinates.split([blocks * copies * dim for blocks, copies, dim in self._sizes])
@@ -191,4 +191,4 @@ class _Products(nn.Module):
         ]
         if self._has_zeros:
             entries.append(coordinates.new_zeros(1))
-        return torch.cat(entries).index_select(0, self.index)
+        return torch.cat(entries).index_select(0, self.index).view(shape)

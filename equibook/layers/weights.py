@@ -125,7 +125,7 @@ class IntertwinerWeight(nn.Module):
     def forward(self, *shape: int) -> Tensor:
         if self._expansion is None:
             return self._empty.new_zeros(shape or self.shape)
-        return self._expansion.forward(self.coordinates).view(shape or self.shape)
+        return self._expansion.forward(self.coordinates, shape or self.shape)
 
     def extra_repr(self) -> str:
         if isinstance(self.window, Representation):

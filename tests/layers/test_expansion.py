@@ -48,7 +48,7 @@ def test_entries_are_combinations_of_the_basis(name: str, device: torch.device) 
     form = expansion(V, W, P.dim, blocks).to(device)
     assert type(form).__name__ == name.split()[0]
     c = draw(blocks[-1].stop).to(device)
-    weight = form(c).view(W.dim, V.dim, P.dim)
+    weight = form(c, (W.dim, V.dim, P.dim))
     expected = torch.zeros_like(weight)
     row = 0
     for j, (w, n) in enumerate(W.summands):
