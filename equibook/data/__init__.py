@@ -3,6 +3,7 @@
 from .digits import digits, split
 from .graphs import connected_components, cycles, gaussian_sets, random_graphs, triangles
 from .lookalikes import color_refinement, regular_graphs
+from .measured import Measurements, Table, measurements
 from .mnist import mnist
 from .nbody import Trajectories, leapfrog, nbody, nbody_energy, nbody_forces
 from .point_clouds import SHAPES, point_clouds
@@ -10,6 +11,8 @@ from .recorded import recording, recordings
 
 __all__ = [
     "SHAPES",
+    "Measurements",
+    "Table",
     "Trajectories",
     "color_refinement",
     "connected_components",
@@ -17,6 +20,7 @@ __all__ = [
     "digits",
     "gaussian_sets",
     "leapfrog",
+    "measurements",
     "mnist",
     "nbody",
     "nbody_energy",

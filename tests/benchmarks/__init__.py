@@ -1,0 +1,1 @@
+"""Timings, as ratios: ``make bench``. None of them is a test."""

@@ -1,0 +1,121 @@
+"""Convolutions: a train step and an evaluation beside a plain convolution of the same shape and escnn's."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+import equibook as eq
+
+from . import timing
+
+try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from equibook import baselines
+except ImportError:
+    baselines = None  # type: ignore[assignment]
+
+#: (side of the image, batch) → the most that a train step may take, in steps of a plain convolution.
+TARGETS = {(32, 16): 1.05, (8, 10): 1.15}
+COLUMNS = ("layer", "group", "filter", "channels")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One shape of a convolution: from a field to itself."""
+
+    kind: str
+    group: str
+    fields: int
+    kernel_size: int
+
+    @property
+    def fiber(self) -> eq.Representation:
+        """The representation on the channels."""
+        if self.group == "SO(2)":  # the frequencies 0 to 3, 7 channels a field
+            rhos = eq.irreps(eq.so2(), 3)
+            fiber = self.fields * rhos[0]
+            for rho in rhos[1:]:
+                fiber = fiber + self.fields * rho
+            return fiber
+        G = {"C4": eq.cyclic(4), "D4": eq.dihedral(4), "C8": eq.cyclic(8)}[self.group]
+        return self.fields * eq.regular(G)
+
+    def layers(self) -> Iterator[tuple[str, Callable[[], nn.Module]]]:
+        """What makes the same convolution three times."""
+        V, k = self.fiber, self.kernel_size
+        ours = {"group": eq.GroupConv2d, "steerable": eq.SteerableConv2d}[self.kind]
+        yield "plain", lambda: nn.Conv2d(V.dim, V.dim, k, padding=k // 2)
+        yield "equibook", lambda: ours(V, V, k, padding=k // 2)
+        if baselines is not None:
+            yield "escnn", lambda: Unwrapped(baselines.field_type(V), k)
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The first cells of the row in a table."""
+        k = self.kernel_size
+        return self.kind, self.group, f"{k} × {k}", str(self.fiber.dim)
+
+
+SIZES = {"C4": (8, 16), "D4": (4, 8), "C8": (4, 8), "SO(2)": (4, 9)}  # fields, small and large
+GRID = [
+    Row(kind, group, fields, k)
+    for kind, groups in (("group", ("C4", "D4")), ("steerable", ("C4", "D4", "C8", "SO(2)")))
+    for group in groups
+    for fields in SIZES[group]
+    for k in (3, 5)
+]
+
+
+class Unwrapped(nn.Module):
+    """escnn's layer from tensor to tensor."""
+
+    def __init__(self, kind: object, k: int) -> None:
+        super().__init__()
+        from escnn.nn import R2Conv
+
+        self.kind = kind
+        self.convolution = R2Conv(kind, kind, k, padding=k // 2, initialize=False)
+        nn.init.normal_(self.convolution.weights)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.convolution(self.kind(x)).tensor  # type: ignore[operator]
+
+
+def train_steps(device: torch.device, rounds: int) -> eq.data.Table:
+    """Forward, backward by weights and input, SGD."""
+    columns = (*COLUMNS, "image", "batch", "plain ms", "equibook ms", "escnn ms")
+    columns += ("equibook / plain", "target", "escnn / equibook")
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        for (side, batch), target in TARGETS.items():
+            for row in GRID:
+                x = torch.randn(batch, row.fiber.dim, side, side, device=device)
+                sides = {name: timing.step(make().to(device), x) for name, make in row.layers()}
+                times = timing.alternating(sides, device, rounds)
+                spent = (timing.milliseconds(times, name) for name in ("plain", "equibook", "escnn"))
+                ours, theirs = timing.ratio(times, "equibook", "plain"), timing.ratio(times, "escnn", "equibook")
+                yield (*row.cells, f"{side} × {side}", batch, *spent, ours, target, theirs)
+
+    return timing.shown(f"Train step of a convolution on {device}", columns, rows())
+
+
+def evaluations(device: torch.device, rounds: int) -> eq.data.Table:
+    """The folded layer, a plain one, and the layer as it is."""
+    columns = (*COLUMNS, "plain ms", "folded / plain", "unfolded / plain")
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        for row in GRID:
+            x = torch.randn(10, row.fiber.dim, 8, 8, device=device)
+            made = {name: make().to(device) for name, make in row.layers() if name != "escnn"}
+            layers = {"plain": made["plain"], "folded": eq.fold(made["equibook"]), "unfolded": made["equibook"]}
+            times = timing.alternating({n: timing.evaluation(f, x) for n, f in layers.items()}, device, rounds)
+            ratios = (timing.ratio(times, name, "plain") for name in ("folded", "unfolded"))
+            yield (*row.cells, timing.milliseconds(times, "plain"), *ratios)
+
+    return timing.shown(f"Evaluation of a convolution, 8 × 8, batch 10, on {device}", columns, rows())
