@@ -36,7 +36,7 @@ def random_graphs(
     >>> graphs.shape, torch.equal(graphs, graphs.mT)
     (torch.Size([100, 8, 8]), True)
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
     Reference: Gilbert (1959); the model that Erdős and Rényi made known.
     """
     p = torch.as_tensor(probability, dtype=torch.float32)
@@ -70,7 +70,7 @@ def cycles(*lengths: int, dtype: torch.dtype = torch.float32) -> Tensor:
     >>> eq.data.triangles(torch.stack([two, one])).tolist()
     [2, 0]
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
     """
     if not lengths or min(lengths) < 3:
         raise ValueError(f"a cycle has at least 3 points; got the lengths {lengths}.")
@@ -91,7 +91,7 @@ def triangles(adjacency: Tensor) -> Tensor:
     >>> int(eq.data.triangles(1 - torch.eye(4)))            # all pairs of four points: one triangle leaves out each
     4
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
     """
     A = adjacency.double()
     return ((A @ A * A).sum(dim=(-2, -1)) / 6).round().long()
@@ -110,7 +110,7 @@ def connected_components(adjacency: Tensor) -> Tensor:
     >>> int(eq.data.connected_components(eq.data.cycles(3, 4, 5)))
     3
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
     """
     n = adjacency.shape[-1]
     reached = ((adjacency != 0) | torch.eye(n, dtype=torch.bool, device=adjacency.device)).double()
@@ -139,7 +139,7 @@ def gaussian_sets(
     >>> x.shape, y.shape
     (torch.Size([100, 1, 50]), torch.Size([100]))
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
     Reference: Zaheer et al. (2017) estimate statistics of a population from a sample.
     """
     mean = torch.randn(count, 1, 1, generator=generator)

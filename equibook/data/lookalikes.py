@@ -11,12 +11,13 @@ __all__ = ["color_refinement", "regular_graphs"]
 def color_refinement(adjacency: Tensor, rounds: int | None = None) -> Tensor:
     """Colors that points give themselves, again and again, by their neighbors' colors: Weisfeiler and Leman's test.
 
-    All points start with one color. In each round two points keep the same color if they had the same, and
-    as many neighbors of each color. Colors mean the same in all graphs of the batch.
+    All points start with one color. In each round two points stay alike if they were alike and have as many
+    neighbors of each color. Where a color splits, one part keeps its number and the others get new ones.
+    Colors mean the same in all graphs of the batch, however their points are numbered.
 
     Args:
         adjacency: (..., n, n), symmetric, of 0 and 1.
-        rounds: how many; n if not given, after which nothing changes.
+        rounds: how many; if not given, until no color splits any more in any of the graphs.
 
     Returns:
         (rounds + 1, ..., n) integers, the colors after each round.
@@ -25,23 +26,29 @@ def color_refinement(adjacency: Tensor, rounds: int | None = None) -> Tensor:
         ValueError: if the matrices are not square.
 
     >>> path = torch.diag(torch.ones(3), 1)
-    >>> color_refinement(path + path.mT, 2).tolist()            # the two ends, and the two between
-    [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]]
+    >>> color_refinement(path + path.mT).tolist()               # the two ends, and the two between
+    [[0, 0, 0, 0], [0, 1, 1, 0]]
 
     Chapter: Sets and graphs
     Reference: Weisfeiler and Leman (1968); see Xu et al. (2019).
     """
     if adjacency.ndim < 2 or adjacency.shape[-1] != adjacency.shape[-2]:
         raise ValueError(f"adjacency matrices are square, (..., n, n); got {tuple(adjacency.shape)}.")
-    n = adjacency.shape[-1]
-    neighbors = (adjacency != 0).long()
-    colors = [torch.zeros(adjacency.shape[:-1], dtype=torch.long, device=adjacency.device)]
-    for _ in range(n if rounds is None else rounds):
-        old = colors[-1]
-        counts = neighbors @ torch.nn.functional.one_hot(old, int(old.max()) + 1)
-        signs = torch.cat([old.unsqueeze(-1), counts], dim=-1)
-        _, new = torch.unique(signs.flatten(0, -2), dim=0, return_inverse=True)
-        colors.append(new.view_as(old))
+    joined = adjacency != 0
+    old = torch.zeros(adjacency.shape[:-1], dtype=torch.long, device=adjacency.device)
+    colors, used = [old], min(old.numel(), 1)
+    while rounds is None or len(colors) <= rounds:
+        around = torch.where(joined, old.unsqueeze(-2), -1).sort(dim=-1).values
+        signs = torch.cat([old.unsqueeze(-1), around], dim=-1).flatten(0, -2)
+        parts, part = torch.unique(signs, dim=0, return_inverse=True)  # sorted, so by the old color first
+        before = parts[:, 0]
+        first = torch.ones_like(before, dtype=torch.bool)
+        first[1:] = before[1:] != before[:-1]
+        old = torch.where(first, before, used - 1 + (~first).cumsum(0))[part].view_as(old)
+        if rounds is None and len(parts) == used:
+            break
+        used = len(parts)
+        colors.append(old)
     return torch.stack(colors)
 
 

@@ -1,6 +1,6 @@
 r"""Which pooling carries over to sets of another size: trained on small sets, tested on large ones.
 
-The networks are x ↦ ρ(pool_i φ(x_i)) with the same perceptrons φ and ρ, and differ in the pooling alone:
+The networks are x ↦ ψ(pool_i φ(x_i)) with the same perceptrons φ and ψ, and differ in the pooling alone:
 a sum, a mean or a maximum. A plain perceptron on the sets of the largest training size stands beside them.
 """
 
@@ -41,7 +41,7 @@ class Config:
         test_sizes: of the test sets.
         samples: training sets of each size, and as many for each test.
         seeds: how many runs. A seed decides the sets, the order and the initial weights of all networks.
-        hidden: the channels of φ and ρ.
+        hidden: the channels of φ and ψ.
         epochs, batch_size, lr: of Adam, whose step size falls to zero along a half cosine.
     """
 
@@ -63,11 +63,11 @@ PRESETS: Mapping[str, Config] = {
 
 
 class Pooled(nn.Module):
-    r"""x ↦ ρ(pool_i φ(x_i)): each point by itself, then all together, then a function of the result.
+    r"""x ↦ ψ(pool_i φ(x_i)): each point by itself, then all together, then a function of the result.
 
     Args:
         pool: "sum", "mean" or "max". The sum is divided by `unit`, so that it starts at a usual size.
-        hidden: the channels of φ and ρ.
+        hidden: the channels of φ and ψ.
         unit: a usual number of points.
         generator: draws the initial weights.
 
@@ -91,13 +91,13 @@ class Pooled(nn.Module):
             raise ValueError(f'pool is "mean", "sum" or "max"; got {pool!r}.')
         self.pool, self.unit = pool, unit
         self.phi = _perceptron(1, hidden, hidden, generator)
-        self.rho = _perceptron(hidden, hidden, 1, generator)
+        self.psi = _perceptron(hidden, hidden, 1, generator)
 
     def forward(self, x: Tensor) -> Tensor:
         z = torch.relu(self.phi(x.mT))
         if self.pool == "max":
-            return self.rho(z.amax(dim=1))
-        return self.rho(z.mean(dim=1) if self.pool == "mean" else z.sum(dim=1) / self.unit)
+            return self.psi(z.amax(dim=1))
+        return self.psi(z.mean(dim=1) if self.pool == "mean" else z.sum(dim=1) / self.unit)
 
 
 def _perceptron(before: int, hidden: int, after: int, generator: torch.Generator | None) -> nn.Sequential:
@@ -146,6 +146,9 @@ class Result:
             )
             ax.axvspan(min(self.config.sizes), max(self.config.sizes), color="#888888", alpha=0.2, lw=0)
             ax.set_xticks(self.config.test_sizes, [str(n) for n in self.config.test_sizes])
+            low, high = ax.get_ylim()
+            ticks = [t for t in (0.01, 0.03, 0.1, 0.3, 1, 3, 10) if low <= t <= high]
+            ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
             ax.minorticks_off()
         return figure
 

@@ -76,7 +76,7 @@ class Config:
 
 PRESETS: Mapping[str, Config] = {
     "random": Config(),
-    "regular": Config(graphs="regular", epochs=40),
+    "regular": Config(graphs="regular"),
     "long": Config(samples=3000, seeds=10, epochs=60),
 }
 

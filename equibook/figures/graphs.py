@@ -114,14 +114,14 @@ def _draw_graph(
 def partition_picture(matrix: Array, pattern: Sequence[int]) -> Figure:
     r"""One of the 15 equivariant maps of matrices, at work: X, the pattern of equal indices, and Y.
 
-    .. math:: Y_{ij} = \sum_{k, l} X_{kl}
+    .. math:: Y_{ij} = \sum_{a, b} X_{ab}
 
-    over all k and l that agree with i and j as the pattern says. The pattern is drawn as four dots, those of
+    over all a and b that agree with i and j as the pattern says. The pattern is drawn as four dots, those of
     one block joined.
 
     Args:
         matrix: (n, n) small whole numbers.
-        pattern: the blocks of (i, j, k, l), see :func:`~equibook.layers.set_partitions`.
+        pattern: the blocks of (i, j, a, b), see :func:`~equibook.layers.set_partitions`.
 
     Returns:
         The figure, of the same size for all patterns.
@@ -162,14 +162,14 @@ def _on(pattern: Sequence[int], X: Numbers) -> Numbers:
 
 def _formula(pattern: Sequence[int]) -> str:
     """Y_ij in terms of X: sums over the blocks that the output does not have."""
-    i, j, k, l = pattern
-    free = iter("kl")
+    i, j, *inputs = pattern
+    free = iter("ab")
     names = {i: "i", j: "i" if i == j else "j"}
-    for block in (k, l):
+    for block in inputs:
         if block not in names:
             names[block] = next(free)
-    sums = "".join(sorted({names[b] for b in (k, l)} & set("kl")))
-    entry = f"X_{{{names[k]}{names[l]}}}"
+    sums = "".join(sorted({names[b] for b in inputs} & set("ab")))
+    entry = "X_{" + "".join(names[b] for b in inputs) + "}"
     total = rf"\sum_{{{','.join(sums)}}} {entry}" if sums else entry
     return rf"$Y_{{ii}} = {total}$, else $0$" if i == j else rf"$Y_{{ij}} = {total}$"
 
@@ -198,7 +198,7 @@ def _draw_pattern(ax: matplotlib.axes.Axes, pattern: Sequence[int], x: float, y:
             if pattern[a] == pattern[b]:
                 (x0, y0), (x1, y1) = places[a], places[b]
                 ax.plot([x0, x1], [y0, y1], color=COLORS["equivariant"], linestyle="-", linewidth=3, zorder=1)
-    for (px, py), name in zip(places.values(), "ijkl", strict=True):
+    for (px, py), name in zip(places.values(), "ijab", strict=True):
         ax.plot(px, py, "o", color=GREY, markersize=8, linestyle="none", zorder=2)
         ax.text(px + (0.16 if px > x else -0.16), py, f"${name}$", ha="center", va="center", size=13)
 

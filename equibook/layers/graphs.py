@@ -43,7 +43,7 @@ def graph_tensor(adjacency: Tensor, nodes: Tensor | None = None) -> Tensor:
     >>> graph_tensor(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.tensor([[5.0, 7.0]])).tolist()
     [[[0.0, 1.0], [1.0, 0.0]], [[5.0, 0.0], [0.0, 7.0]]]
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
 
     Reference: Maron, Ben-Hamu, Shamir and Lipman (2019).
     """
@@ -87,7 +87,7 @@ class InvariantGraphNetwork(TensorNetwork):
     >>> y.shape, bool((relabeled - y).abs().max() < 1e-5)
     (torch.Size([1, 3]), True)
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
 
     Reference: Maron, Ben-Hamu, Shamir and Lipman (2019).
     """
@@ -128,7 +128,7 @@ def aggregate(values: Tensor, index: Tensor, size: int, reduce: str = "sum") -> 
     >>> aggregate(torch.tensor([1.0, 2.0, 6.0]), torch.tensor([0, 2, 2]), 3, "mean").tolist()
     [1.0, 0.0, 4.0]
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
     """
     _check_reduce(reduce)
     zeros = values.new_zeros(size, *values.shape[1:])
@@ -161,7 +161,7 @@ class GraphBatch(NamedTuple):
     >>> batch.nodes.shape, batch.edges.shape, batch.graph.tolist(), batch.graphs
     (torch.Size([6, 1]), torch.Size([2, 12]), [0, 0, 0, 1, 1, 1], 2)
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
     """
 
     nodes: Tensor
@@ -187,7 +187,7 @@ def disjoint_union(graphs: Sequence[tuple[Tensor, Tensor]]) -> GraphBatch:
     >>> batch.edges.tolist(), batch.graph.tolist()
     ([[0, 1, 1, 2, 3, 4, 4, 5], [1, 0, 2, 1, 4, 3, 5, 4]], [0, 0, 0, 1, 1, 1])
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
     """
     if not graphs:
         raise ValueError("There is nothing to put together: give at least one pair of nodes and edges.")
@@ -217,7 +217,7 @@ def edge_list(adjacency: Tensor, nodes: Tensor | None = None) -> GraphBatch:
     >>> batch.edges.tolist(), batch.nodes.shape             # 1 → 0; then 3 → 2 and 2 → 3
     ([[1, 3, 2], [0, 2, 3]], torch.Size([4, 1]))
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
     """
     if adjacency.ndim != 3 or adjacency.shape[1] != adjacency.shape[2]:
         raise ValueError(f"Expected adjacency matrices (batch, n, n); got {tuple(adjacency.shape)}.")
@@ -259,7 +259,7 @@ class MessagePassing(nn.Module):
     >>> y.shape, bool((y[0] - y[2]).abs().max() < 1e-6)              # its ends look alike
     (torch.Size([3, 8]), True)
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
 
     Reference: Gilmer et al. (2017).
     """
@@ -325,7 +325,7 @@ class MessagePassingNetwork(nn.Module):
     >>> network(*batch).shape
     torch.Size([5, 2])
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
 
     Reference: Gilmer et al. (2017).
     """

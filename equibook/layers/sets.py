@@ -74,7 +74,7 @@ class PermutationLinear(nn.Module):
     >>> bool(hom.distance(layer.double().matrix(10)) < 1e-12), hom.dim
     (True, 120)
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
 
     Reference: Maron, Ben-Hamu, Shamir and Lipman (2019).
     """
@@ -289,7 +289,7 @@ class SetLinear(PermutationLinear):
     (...)
     tensor([[-2., -1.,  3.]])
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
 
     Reference: Zaheer et al. (2017).
     """
@@ -383,7 +383,7 @@ class DeepSets(TensorNetwork):
     >>> y.shape, bool((network(points.flip(-1)) - y).abs().max() < 1e-5)
     (torch.Size([5, 2]), True)
 
-    Chapter: Group convolution
+    Chapter: Sets and graphs
 
     Reference: Zaheer et al. (2017).
     """

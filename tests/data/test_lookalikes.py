@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch import Tensor
@@ -31,10 +33,26 @@ def test_refinement_is_its_definition(rounds: int, generator: torch.Generator) -
 def test_colors_move_with_the_points_and_stop_changing(generator: torch.Generator) -> None:
     A = eq.data.random_graphs(1, 9, 0.3, generator=generator)[0]
     order = torch.randperm(9, generator=generator)
-    both = eq.data.color_refinement(torch.stack([A, A[order][:, order]]))
+    pair = torch.stack([A, A[order][:, order]])
+    both = eq.data.color_refinement(pair)
     assert torch.equal(both[-1, 0, order], both[-1, 1])
-    last = [c[:, None] == c[None] for c in both[-2:].flatten(1)]
-    assert torch.equal(*last)
+    longer = eq.data.color_refinement(pair, len(both) + 2)
+    assert torch.equal(longer[: len(both)], both) and bool((longer[len(both) :] == both[-1]).all())
+    assert not torch.equal(both[-1], both[-2])  # the last round that is kept split a color
+
+
+def test_a_color_that_splits_keeps_its_number_in_one_part(generator: torch.Generator) -> None:
+    graphs = eq.data.random_graphs(20, 8, 0.3, generator=generator)
+    colors = eq.data.color_refinement(graphs)
+    for old, new in itertools.pairwise(colors.flatten(1)):
+        for color in old.unique():
+            assert (new[old == color] == color).any()
+        assert torch.equal(new.unique(), torch.arange(int(new.max()) + 1))
+
+
+def test_graphs_without_points_or_graphs() -> None:
+    assert eq.data.color_refinement(torch.zeros(3, 0, 0)).shape == (1, 3, 0)
+    assert eq.data.color_refinement(torch.zeros(0, 4, 4), 2).shape == (3, 0, 4)
 
 
 def test_regular_graphs_keep_one_color_and_others_do_not(generator: torch.Generator) -> None:

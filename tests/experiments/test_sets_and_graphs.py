@@ -80,6 +80,28 @@ def test_regular_graphs_get_one_answer(name: str, generator: torch.Generator) ->
     assert float(z.std(dim=0).max()) > 1e-3
 
 
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("reduce", ["mean", "sum"])
+def test_order_2_sees_no_more_than_colors(symmetric: bool, reduce: str, generator: torch.Generator) -> None:
+    """Two pentagons joined by an edge, and two hexagons that share one: not regular, but of the same colors."""
+    pair = torch.stack([eq.data.cycles(5, 5), eq.data.cycles(10)]).double()
+    pair[:, [0, 5], [5, 0]] = 1
+    colors = eq.data.color_refinement(pair)[-1].sort(dim=1).values
+    assert torch.equal(*colors) and len(colors.unique()) == 3
+
+    def entrywise(x: torch.Tensor) -> torch.Tensor:
+        return torch.sin(x) + torch.relu(x.roll(1, dims=1) - x)  # all channels of an entry together
+
+    net = eq.InvariantGraphNetwork(
+        1, [8, 8, 8], 4, symmetric=symmetric, reduce=reduce, nonlinearity=entrywise, generator=generator
+    )
+    y = net.double()(pair[:, None]).detach()
+    assert float((y[0] - y[1]).abs().max()) < 1e-10 * float(y.abs().max())
+    pair[1, [0, 2], [2, 0]] = 1  # one more edge: other colors
+    z = net(pair[:, None]).detach()
+    assert float((z[0] - z[1]).abs().max()) > 1e-6
+
+
 def test_graphs_of_the_experiment() -> None:
     x, y, x_test, _ = triangles._load(replace(TINY, graphs="regular"), 0)
     assert x.shape == (60, 1, 8, 8) and x_test.shape == (40, 1, 8, 8)

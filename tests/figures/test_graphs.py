@@ -45,8 +45,8 @@ def test_the_picture_of_a_pattern_shows_its_map(pattern: tuple[int, ...], genera
 
 def test_formulas() -> None:
     assert graphs._formula((0, 1, 1, 0)) == "$Y_{ij} = X_{ji}$"
-    assert graphs._formula((0, 0, 1, 1)) == r"$Y_{ii} = \sum_{k} X_{kk}$, else $0$"
-    assert graphs._formula((0, 1, 2, 3)) == r"$Y_{ij} = \sum_{k,l} X_{kl}$"
+    assert graphs._formula((0, 0, 1, 1)) == r"$Y_{ii} = \sum_{a} X_{aa}$, else $0$"
+    assert graphs._formula((0, 1, 2, 3)) == r"$Y_{ij} = \sum_{a,b} X_{ab}$"
 
 
 def test_reorderings_share_their_scale() -> None:
