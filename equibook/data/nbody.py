@@ -55,6 +55,8 @@ def nbody_forces(positions: Tensor, charges: Tensor, law: str = "charged", softe
     >>> x = torch.tensor([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
     >>> nbody_forces(x, torch.ones(2), "gravity", softening=0.0).tolist()
     [[0.25, 0.0, 0.0], [-0.25, 0.0, 0.0]]
+
+    Chapter: Vectors in space
     """
     away, weight = _pairs(positions, charges, law)
     cube = (away.square().sum(dim=-1) + softening**2) ** 1.5
@@ -113,6 +115,8 @@ def leapfrog(
     >>> x, v = leapfrog(lambda x: -x, torch.tensor([1.0]), torch.tensor([0.0]), torch.pi / 100, 200)   # once around
     >>> round(float(x[100]), 2), round(float(x[200]), 2)
     (-1.0, 1.0)
+
+    Chapter: Vectors in space
     """
     if steps < 1 or every < 1:
         raise ValueError(f"steps and every are positive whole numbers; got {steps} and {every}.")
@@ -165,6 +169,8 @@ def nbody(
     >>> motion = nbody(10, bodies=3, generator=torch.Generator().manual_seed(0))
     >>> motion.positions.shape, motion.times.tolist()
     (torch.Size([10, 5, 3, 3]), [0.0, 0.5, 1.0, 1.5, 2.0])
+
+    Chapter: Vectors in space
 
     Reference: Kipf, Fetaya, Wang, Welling and Zemel (2018) for the charged bodies, in two dimensions; Satorras,
     Hoogeboom and Welling (2021) for the task.

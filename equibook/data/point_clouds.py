@@ -48,6 +48,8 @@ def point_clouds(
     >>> clouds, labels = point_clouds(12, points=64, generator=torch.Generator().manual_seed(0))
     >>> clouds.shape, labels.bincount().tolist()
     (torch.Size([12, 64, 3]), [2, 2, 2, 2, 2, 2])
+
+    Chapter: Vectors in space
     """
     unknown = [shape for shape in shapes if shape not in SHAPES]
     if unknown or not shapes:

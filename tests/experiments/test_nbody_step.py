@@ -37,6 +37,26 @@ def test_the_target_is_what_straight_lines_miss() -> None:
     assert float(motion.times[2]) == pytest.approx(1) and torch.allclose(task.target, expected, atol=1e-12)
 
 
+def test_bodies_may_start_at_rest() -> None:
+    moving, resting = (
+        some(),
+        nbody_step.task(
+            4, replace(Config(), resting=True), generator=torch.Generator().manual_seed(0), dtype=torch.float64
+        ),
+    )
+    assert torch.equal(resting.positions, moving.positions) and torch.equal(resting.charges, moving.charges)
+    assert torch.equal(resting.velocities, torch.zeros_like(moving.velocities))
+    motion = eq.data.leapfrog(
+        lambda x: eq.data.nbody_forces(x, resting.charges, softening=0.3),
+        resting.positions,
+        resting.velocities,
+        0.005,
+        200,
+        200,
+    )[0]
+    assert torch.allclose(motion[1] - motion[0], resting.target, atol=1e-12)
+
+
 def test_the_task_itself_commutes_with_motions(generator: torch.Generator) -> None:
     task, g = some(), eq.haar_sample(eq.o3(), 4, generator=generator)
     moved = task.moved(g)

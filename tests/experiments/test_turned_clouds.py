@@ -77,6 +77,9 @@ def test_runs_are_paired_and_repeat(result: Result) -> None:
     again = turned_clouds.run(TINY)
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(values, again.turned[name]) for name, values in result.turned.items())
+    net, x, y = turned_clouds.fit("plain, augmented", TINY, 1)
+    right = (net(turned_clouds.cloud_vectors(x)).argmax(dim=1) == y).double().mean()
+    assert right == result.upright["plain, augmented"][1]  # one run of `fit` is one seed of `run`
     mean, low, high = result.difference("vector neurons", "plain")
     assert low <= mean <= high
     tests = [turned_clouds.fit(name, TINY, 1)[1] for name in ("plain", "vector neurons")]
