@@ -2,11 +2,11 @@ r"""Message passing between points of space, for features that are scalars, vect
 
 Each point j sends to its neighbor i a message that depends on its features and on where it is,
 
-    m_ij = Σ_p R_p(‖r_ij‖) C_p (u_ij ⊗ Y(r_ij/‖r_ij‖)),       r_ij = x_j − x_i.
+    m_ij = Σ_p φ_p(‖r_ij‖) C_p (u_ij ⊗ Y(r_ij/‖r_ij‖)),       r_ij = x_j − x_i.
 
 Only differences of positions enter, so translations change nothing. Spherical harmonics Y carry the
 direction and turn with it, Clebsch–Gordan coefficients C_p couple them to the features, and radial
-functions R_p, learned, are invariant: the sum turns with the points. It is the convolution with a
+functions φ_p, learned, are invariant: the sum turns with the points. It is the convolution with a
 steerable kernel, on points in the place of pixels.
 """
 
@@ -94,9 +94,9 @@ def edges_within(positions: Tensor, radius: float = math.inf, graph: Tensor | No
 class SteerableMessages(nn.Module):
     r"""Message passing that commutes with rotations, reflections, translations and permutations of points.
 
-    f_i ↦ A f_i + b + Σ_{j → i} Σ_p R_p(‖r_ij‖, s_j, s_i) A_p C_p (u_ij ⊗ Y(r_ij/‖r_ij‖)), with
+    f_i ↦ A f_i + b + Σ_{j → i} Σ_p φ_p(‖r_ij‖, s_j, s_i) A_p C_p (u_ij ⊗ Y(r_ij/‖r_ij‖)), with
     u_ij = S f_j + T f_i for equivariant S and T. Y holds the spherical harmonics up to a degree; the paths p
-    are the ways in which they and a copy of U_i couple to W_k; R_p is a perceptron of ‖r_ij‖, in a basis of
+    are the ways in which they and a copy of U_i couple to W_k; φ_p is a perceptron of ‖r_ij‖, in a basis of
     Bessel functions, and of the invariant features s of both ends, and falls to 0 at the cut-off.
 
     Args:
