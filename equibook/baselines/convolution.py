@@ -11,9 +11,9 @@ from ..layers import GroupConv2d, Rings, SteerableConv2d
 from ..layers.comparison import from_filters, set_filters
 from ..representation import LieGroup, Representation, is_grid_preserving
 from ._escnn import nn
-from .fields import field_type, fields
+from .fields import field_type, fields, frame
 
-__all__ = ["escnn_kernels", "expanded", "from_escnn", "to_escnn"]
+__all__ = ["escnn_kernels", "expanded", "from_escnn", "steerable_from_escnn", "to_escnn"]
 
 
 def escnn_kernels(V: Representation, W: Representation, kernel_size: int, **options: Any) -> Tensor:
@@ -57,6 +57,7 @@ def from_escnn(convolution: Any, *, steerable: bool | None = None) -> GroupConv2
             GroupConv2d where the group maps the grid to itself.
 
     Raises:
+        TypeError: if it is another module; `network_from_escnn` converts whole models.
         ValueError: if the layer uses what our layers have not: dilation, groups, other padding than
             zeros; or if its filter is not an intertwiner.
 
@@ -68,26 +69,31 @@ def from_escnn(convolution: Any, *, steerable: bool | None = None) -> GroupConv2
     >>> bool(torch.allclose(from_escnn(convolution)(x), convolution(kind(x)).tensor, atol=1e-5))
     True
 
-    Chapter: Group convolution
+    Chapter: Group convolution, Steerable convolution
 
     Reference: escnn, Cesa, Lang and Weiler (2022).
     """
-    for name, plain in (("dilation", 1), ("groups", 1), ("padding_mode", "zeros")):
-        if getattr(convolution, name) != plain:
-            raise ValueError(f"Our layers have {name} {plain!r} only; this R2Conv has {getattr(convolution, name)!r}.")
-    if not isinstance(convolution.padding, int):
-        raise ValueError(f"Our layers pad all sides alike; this R2Conv has padding {convolution.padding}.")
+    if not isinstance(convolution, nn.R2Conv):
+        raise TypeError(f"from_escnn takes an R2Conv, and network_from_escnn whole models; got {convolution!r}.")
     V, _ = fields(convolution.in_type)
     W, _ = fields(convolution.out_type)
-    filters, bias = expanded(convolution, convolution.weights.detach())
     if steerable is None:
         steerable = isinstance(V.group, LieGroup) or not is_grid_preserving(V.group)
-    if not steerable:
-        return from_filters(V, W, filters, bias, convolution.stride, convolution.padding)
+    if steerable:
+        return steerable_from_escnn(convolution)
+    _check_options(convolution)
+    filters, bias = expanded(convolution, convolution.weights.detach())
+    return from_filters(V, W, filters, bias, convolution.stride, convolution.padding)
+
+
+def steerable_from_escnn(convolution: Any) -> SteerableConv2d:
+    """The SteerableConv2d that computes what an R2Conv computes, between the channels that `frame` describes."""
+    _check_options(convolution)
+    filters, bias = expanded(convolution, convolution.weights.detach())
     used = _rings(convolution)
     layer = SteerableConv2d(
-        V,
-        W,
+        frame(convolution.in_type)[0],
+        frame(convolution.out_type)[0],
         convolution.kernel_size,
         convolution.stride,
         convolution.padding,
@@ -100,13 +106,23 @@ def from_escnn(convolution: Any, *, steerable: bool | None = None) -> GroupConv2
     return set_filters(layer, filters, bias)
 
 
+def _check_options(convolution: Any) -> None:
+    for name, plain in (("dilation", 1), ("groups", 1), ("padding_mode", "zeros")):
+        if getattr(convolution, name) != plain:
+            raise ValueError(f"Our layers have {name} {plain!r} only; this R2Conv has {getattr(convolution, name)!r}.")
+    if not isinstance(convolution.padding, int):
+        raise ValueError(f"Our layers pad all sides alike; this R2Conv has padding {convolution.padding}.")
+
+
 def _rings(convolution: Any) -> Rings:
     """The rings of an R2Conv, each with the highest frequency that its basis has there."""
     radii, widths = tuple(convolution._rings), tuple(convolution._sigma)
     cutoffs = [0] * len(radii)
-    for element in convolution.basisexpansion.get_basis_info():
-        number = min(range(len(radii)), key=lambda i: abs(radii[i] - element["radius"]))
-        cutoffs[number] = max(cutoffs[number], abs(element["irrep:frequency"]))
+    basis = convolution.basisexpansion
+    for pair in basis._representations_pairs:  # one basis for all copies of two fields
+        for element in getattr(basis, f"block_expansion_{basis._escape_pair(pair)}").get_basis_info():
+            number = min(range(len(radii)), key=lambda i: abs(radii[i] - element["radius"]))
+            cutoffs[number] = max(cutoffs[number], abs(element["irrep:frequency"]))
     return Rings(convolution.kernel_size, radii, widths, tuple(cutoffs))
 
 
@@ -124,6 +140,8 @@ def to_escnn(layer: SteerableConv2d) -> Any:
     >>> x = torch.randn(1, 1, 9, 9)
     >>> bool(torch.allclose(theirs(theirs.in_type(x)).tensor, layer(x), atol=1e-5))
     True
+
+    Chapter: Steerable convolution
 
     Reference: escnn, Cesa, Lang and Weiler (2022).
     """
@@ -157,9 +175,16 @@ def _solve(rows: Tensor, wanted: Tensor) -> Tensor:
 
 def expanded(convolution: Any, weights: Tensor) -> tuple[Tensor, Tensor | None]:
     """The filters (W.dim, V.dim, k, k) and the bias (W.dim,) of an R2Conv with the given weights, in our channels."""
-    _, inward = fields(convolution.in_type)
-    _, outward = fields(convolution.out_type)
+    _, inward = frame(convolution.in_type)
+    _, outward = frame(convolution.out_type)
     k = convolution.kernel_size
-    filters = convolution.basisexpansion(weights).unflatten(2, (k, k))[outward][:, inward]
-    bias = None if convolution.bias is None else (convolution.bias_expansion @ convolution.bias.detach())[outward]
-    return filters, bias
+    filters = on_channels(outward, convolution.basisexpansion(weights))
+    filters = on_channels(inward, filters.transpose(0, 1)).transpose(0, 1).unflatten(2, (k, k))
+    if convolution.bias is None:
+        return filters, None
+    return filters, on_channels(outward, convolution.bias_expansion @ convolution.bias.detach())
+
+
+def on_channels(Q: Tensor, x: Tensor) -> Tensor:
+    """A map as `frame` returns it, a permutation or a matrix, on axis 0."""
+    return x[Q] if Q.ndim == 1 else torch.einsum("ij,j...->i...", Q.to(x), x)

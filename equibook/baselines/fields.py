@@ -15,6 +15,7 @@ from ..representation import (
     permutation,
     regular,
     representation,
+    so2,
     trivial,
 )
 from ._escnn import nn
@@ -67,7 +68,8 @@ def fields(kind: Any) -> tuple[Representation, Tensor]:
         ``x[:, channels]`` is for us what x is for escnn.
 
     Raises:
-        ValueError: if a field of a continuous group is not irreducible.
+        ValueError: if a field of a continuous group has a frequency above 8, or if no order of the channels is
+            enough, because the group reflects over another axis than the x-axis.
 
     >>> from escnn import gspaces, nn
     >>> plane = gspaces.flipRot2dOnR2(2)
@@ -75,31 +77,55 @@ def fields(kind: Any) -> tuple[Representation, Tensor]:
     >>> V, channels.tolist()
     (2 * regular(dihedral(2)), [0, 1, 3, 2, 4, 5, 7, 6])
     """
-    translated = [_fibre(kind.gspace, theirs) for theirs in kind.representations]
+    V, channels = frame(kind)
+    if channels.ndim == 2:
+        raise ValueError(
+            f"The fields of {kind.gspace.name} turn into ours by a matrix, and not by an order of the channels. "
+            "Choose axis=0, the x-axis, or gspace(G); network_from_escnn converts them as they are."
+        )
+    return V, channels
+
+
+def frame(kind: Any) -> tuple[Representation, Tensor]:
+    """The representation on the channels of an escnn.nn.FieldType, and the map that takes its channels to ours.
+
+    Returns:
+        V and (V.dim,) a permutation as in `fields`, or an orthogonal matrix Q (V.dim, V.dim), float64: what x is
+        for escnn, Qx is for us.
+    """
+    known: dict[Any, tuple[Representation, Tensor]] = {}
+    for theirs in kind.representations:
+        if theirs not in known:
+            known[theirs] = _fibre(kind.gspace, theirs)
+    translated = [known[theirs] for theirs in kind.representations]
     V = translated[0][0]
     for W, _ in translated[1:]:
         V = V + W
+    maps = [Q for _, Q in translated]
+    if any(Q.ndim == 2 for Q in maps):
+        return V, torch.block_diag(*map(dense, maps))
     channels, start = [], 0
-    for W, order in translated:
+    for order in maps:
         channels.append(order + start)
-        start += W.dim
+        start += len(order)
     return V, torch.cat(channels)
 
 
-def _fibre(space: Any, theirs: Any) -> tuple[Representation, Tensor]:
-    """The representation of one field, and its channels: ρ(g)[i, j] = theirs(g)[channels[i], channels[j]].
+def dense(Q: Tensor) -> Tensor:
+    """A permutation, as `fields` returns it, as a matrix; a matrix as it is."""
+    return torch.eye(len(Q), dtype=torch.float64)[Q] if Q.ndim == 1 else Q
 
-    Our trivial, regular or irreducible representation where the matrices agree, else one made of
-    escnn's matrices.
+
+def _fibre(space: Any, theirs: Any) -> tuple[Representation, Tensor]:
+    """The representation of one field, and the map to its channels, as `frame` returns them.
+
+    Of a finite group it is our trivial, regular or irreducible representation where the matrices agree, else one
+    made of escnn's matrices; of a continuous group, a sum of irreducibles.
     """
-    G, matrices = plane_group(space), _matrices(space, theirs)
-    channels = torch.arange(theirs.size)
+    G, channels = plane_group(space), torch.arange(theirs.size)
     if isinstance(G, LieGroup):
-        for rho in irreps(G, degree=FREQUENCY):
-            if rho.dim == theirs.size and torch.allclose(matrices, rho.matrix(_samples(G)), atol=1e-6):
-                return rho, channels
-        raise ValueError(f"{theirs.name} is not an irreducible of {G} up to frequency {FREQUENCY}.")
-    order = elements(space)
+        return as_irreducibles(space, theirs)
+    matrices, order = _matrices(space, theirs), elements(space)
     for V, wanted in ((trivial(G), channels), (regular(G), order), *((rho, channels) for rho in irreps(G))):
         if V.dim == theirs.size and torch.allclose(matrices[:, wanted][:, :, wanted], V.matrix(G.elements), atol=1e-6):
             return V, wanted
@@ -107,6 +133,44 @@ def _fibre(space: Any, theirs: Any) -> tuple[Representation, Tensor]:
     if (matrices - whole).abs().max() < 1e-6 and (whole >= 0).all():
         return permutation(G, whole.argmax(dim=1)), channels
     return representation(G, matrices), channels
+
+
+def as_irreducibles(space: Any, theirs: Any) -> tuple[Representation, Tensor]:
+    """A field as a sum of our irreducibles, and the map to it.
+
+    escnn keeps C and the ψ_i with ρ = C (⊕ ψ_i) C⁻¹. For other axes of the reflection than the x-axis, ψ_i is our
+    irreducible seen from a frame that is turned by the angle of the axis.
+
+    Returns:
+        As `frame`.
+    """
+    G = plane_group(space)
+    C = torch.as_tensor(theirs.change_of_basis, dtype=torch.float64)
+    if not torch.allclose(C @ C.mT, torch.eye(len(C), dtype=torch.float64), atol=1e-6):
+        raise ValueError(f"{theirs.name} has a basis that is not orthonormal, and equibook's representations are.")
+    known = irreps(G, degree=FREQUENCY) if isinstance(G, LieGroup) else irreps(G)
+    found: list[Representation] = []
+    turns = []
+    for name in theirs.irreps:
+        psi = theirs.group.irrep(*name)
+        matrices = _matrices(space, psi)
+        angle = torch.tensor([psi.attributes["frequency"] * axis(space)], dtype=torch.float64)
+        # a sign turns by ±1, or, where it becomes another sign, in no way
+        D = so2().exp(angle) if psi.size == 2 else torch.where(angle.cos() < -0.5, -1.0, 1.0)[None].double()
+        for rho in known:
+            if rho.dim == psi.size and torch.allclose(D @ matrices @ D.mT, rho.matrix(_samples(G)), atol=1e-6):
+                found.append(rho)
+                turns.append(D)
+                break
+        else:
+            raise ValueError(
+                f"{psi.name}, in {theirs.name}, is not an irreducible of {G} "
+                + (f"up to frequency {FREQUENCY}." if isinstance(G, LieGroup) else "here. Choose axis=0, the x-axis.")
+            )
+    Q = torch.block_diag(*turns) @ C.mT
+    order = Q.abs().argmax(dim=1)
+    is_order = torch.allclose(Q, torch.eye(len(Q), dtype=torch.float64)[order], atol=1e-9)
+    return sum(found[1:], found[0]), order if is_order else Q
 
 
 def _matrices(space: Any, theirs: Any) -> Tensor:
@@ -127,6 +191,14 @@ def _samples(G: FiniteGroup | LieGroup) -> Tensor:
 
 
 def _parameters(space: Any, R: Tensor) -> Any:
-    """How escnn writes the element with the matrix R: an angle, or a flip and an angle."""
+    """How escnn writes the element that moves the plane by R: an angle, or a flip over its axis and an angle."""
     angle = float(torch.atan2(R[1, 0], R[0, 0]))
-    return (int(torch.linalg.det(R) < 0), angle) if space.flips_order else angle
+    if not space.flips_order:
+        return angle
+    flips = float(torch.linalg.det(R)) < 0
+    return int(flips), angle - 2 * axis(space) * flips
+
+
+def axis(space: Any) -> float:
+    """The angle of the axis of an escnn space's reflection with the x-axis; 0 if it has none."""
+    return (space._sg_id[0] or 0.0) / 2

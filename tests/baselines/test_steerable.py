@@ -89,8 +89,19 @@ def test_other_rings_and_cutoffs(baselines, escnn, options):
     assert sum(p.numel() for p in ours.weight.parameters()) == theirs.weights.numel()
 
 
-def test_reducible_fields_of_a_continuous_group_are_refused(baselines, escnn):
-    plane = escnn.gspaces.rot2dOnR2(-1, maximum_frequency=3)
-    kind = escnn.nn.FieldType(plane, [plane.fibergroup.bl_regular_representation(2)])
-    with pytest.raises(ValueError, match="not an irreducible"):
-        baselines.fields(kind)
+def test_reducible_fields_of_a_continuous_group(baselines, escnn):
+    """The band-limited regular representation is a sum of irreducibles here."""
+    plane = escnn.gspaces.rot2dOnR2(-1, maximum_frequency=9)
+    field = plane.fibergroup.bl_regular_representation(2)
+    kind = escnn.nn.FieldType(plane, [plane.trivial_repr, field])
+    V, channels = baselines.fields(kind)
+    scalar, *others = eq.irreps(eq.so2(), 2)
+    assert 2 * scalar + others[0] + others[1] == V
+    assert channels.tolist() == list(range(6))
+    theirs = escnn.nn.R2Conv(kind, kind, 5)
+    ours = baselines.from_escnn(theirs)
+    x = torch.randn(1, 6, 9, 9)
+    assert torch.allclose(ours(x), theirs(kind(x)).tensor, atol=1e-5)
+    assert sum(p.numel() for p in ours.weight.parameters()) == theirs.weights.numel()
+    with pytest.raises(ValueError, match="up to frequency 8"):
+        baselines.fields(escnn.nn.FieldType(plane, [plane.irrep(9)]))

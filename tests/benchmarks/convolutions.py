@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 
 import torch
 from torch import nn
@@ -13,12 +14,7 @@ import equibook as eq
 
 from . import timing
 
-try:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from equibook import baselines
-except ImportError:
-    baselines = None  # type: ignore[assignment]
+baselines = import_module("equibook.baselines") if find_spec("escnn") else None
 
 #: (side of the image, batch) → the most that a train step may take, in steps of a plain convolution.
 TARGETS = {(32, 16): 1.05, (8, 10): 1.15}
