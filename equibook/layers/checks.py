@@ -60,7 +60,7 @@ def equivariance_error(
     >>> equivariance_error(lambda x: torch.linalg.cross(x, 2 * x.flip(0)), V, V, torch.randn(10, 3)) < 1e-5
     True
 
-    Chapter: Group convolution
+    Chapter: Measuring equivariance, Group convolution
     """
     errors = [error for _, error in _errors(function, source, target, x, elements, generator)]
     return math.nan if any(map(math.isnan, errors)) else max(errors)
@@ -90,7 +90,7 @@ def assert_equivariant(
     >>> V = regular(cyclic(4))
     >>> assert_equivariant(torch.relu, V, V, torch.randn(10, 4))
 
-    Chapter: Group convolution
+    Chapter: Measuring equivariance, Group convolution
     """
     if tolerance is None and not _is_exact(source.group, x):
         raise ValueError(

@@ -51,7 +51,7 @@ def act_interpolated(V: Representation, g: int | Tensor, x: Tensor) -> Tensor:
     >>> torch.allclose(y, act(trivial(cyclic(4)), 1, x), atol=1e-5)
     True
 
-    Chapter: Group convolution
+    Chapter: Measuring equivariance
 
     Reference: Keys (1981).
     """
@@ -90,7 +90,7 @@ def lie_derivative(function: Function, source: Representation, target: Represent
     >>> lie_derivative(torch.square, V, V, x).norm(dim=-1).flatten().tolist()     # not equivariant
     [3.0, 8.54..., 5.83...]
 
-    Chapter: Group convolution
+    Chapter: Measuring equivariance
 
     Reference: Gruver, Finzi, Goldblum and Wilson (2023).
     """
@@ -117,7 +117,7 @@ def local_equivariance_error(function: Function, source: Representation, target:
     >>> local_equivariance_error(lambda x: x * x.norm(dim=1, keepdim=True), V, V, torch.randn(9, 2)) < 1e-5
     True
 
-    Chapter: Group convolution
+    Chapter: Measuring equivariance
     """
     x = fade(x)
     derivative = lie_derivative(function, source, target, x).detach()
@@ -132,12 +132,12 @@ class LayerErrors:
 
     Attributes:
         names: of the steps, "0 Conv2d", "0 Conv2d, padding", …
-        kinds: what each does: "convolution", "padding", "sampling", "nonlinearity", "normalization", …
+        kinds: what each does: "convolution", "padding", "sampling", "nonlinearity", "normalization", "mean", …
         parts: (steps, k, *output) what each step adds to the error of the output; their sum is the
             error of the whole. Fields that were interpolated are 0 outside of the disc.
         scale: ‖f(x)‖.
 
-    Chapter: Group convolution
+    Chapter: Measuring equivariance
     """
 
     names: tuple[str, ...]
@@ -213,7 +213,7 @@ def equivariance_by_layer(
     >>> max(found.by_kind(), key=found.by_kind().get)
     'nonlinearity'
 
-    Chapter: Group convolution
+    Chapter: Measuring equivariance
 
     Reference: Gruver, Finzi, Goldblum and Wilson (2023).
     """
@@ -269,6 +269,16 @@ KINDS = {
     "dropout": "dropout",
 }
 
+#: Layers that do something else than the others of their file.
+ROLES = {
+    "AdaptiveAvgPool2d": "mean",
+    "GlobalAvgPool2d": "mean",
+    "GroupPool": "nonlinearity",
+    "NormPool": "nonlinearity",
+    "Sample": "sampling",
+    "SpatialNorm": "normalization",
+}
+
 Step = tuple[str, str, nn.Module, Representation]
 
 
@@ -297,7 +307,8 @@ def _steps(
         if isinstance(plain, nn.Conv2d) and plain.padding_mode == "zeros" and not isinstance(plain.padding, str):
             found += _split(label, plain, before, after)
         else:
-            kind = KINDS.get(type(layer).__module__.rpartition(".")[2], type(layer).__name__)
+            called = type(layer).__name__
+            kind = ROLES.get(called) or KINDS.get(type(layer).__module__.rpartition(".")[2], called)
             found.append((label, kind, layer, after))
         before = after
     return found
@@ -313,7 +324,7 @@ def _split(label: str, layer: nn.Conv2d, before: Representation, after: Represen
     inner = _Bare(layer)
     found.append((label, "convolution", inner, after))
     if any(s > 1 for s in layer.stride):
-        found.append((f"{label}, stride", "sampling", _Sample(layer.stride), after))
+        found.append((f"{label}, stride", "sampling", Sample(layer.stride), after))
     return found
 
 
@@ -329,8 +340,8 @@ class _Bare(nn.Module):
         return nn.functional.conv2d(x, c.weight, c.bias, dilation=c.dilation, groups=c.groups)
 
 
-class _Sample(nn.Module):
-    """Every s-th pixel."""
+class Sample(nn.Module):
+    """Every s-th pixel, beginning with the first: what a stride does, symmetric or not."""
 
     def __init__(self, stride: tuple[int, ...]) -> None:
         super().__init__()
@@ -338,6 +349,9 @@ class _Sample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x[..., :: self.rows, :: self.columns]
+
+    def extra_repr(self) -> str:
+        return f"{self.rows}, {self.columns}"
 
 
 # ---- how elements act ----------------------------------------------------------------------

@@ -149,7 +149,7 @@ class MaxPool2d(nn.Module):
     >>> MaxPool2d(regular(cyclic(4)), 3, stride=2, padding=1)(torch.randn(1, 4, 7, 7)).shape
     torch.Size([1, 4, 4, 4])
 
-    Chapter: Group convolution
+    Chapter: Measuring equivariance
     """
 
     def __init__(self, source: Representation, kernel_size: int, stride: int | None = None, padding: int = 0) -> None:
@@ -194,7 +194,7 @@ class NormMaxPool2d(nn.Module):
     >>> layer(torch.randn(1, 6, 4, 4)).shape
     torch.Size([1, 6, 2, 2])
 
-    Chapter: Group convolution
+    Chapter: Measuring equivariance
     """
 
     def __init__(self, source: Representation, kernel_size: int) -> None:
@@ -241,7 +241,7 @@ class BlurPool2d(nn.Module):
     >>> BlurPool2d(trivial(cyclic(4)), 2)(torch.ones(1, 1, 7, 8)).shape
     torch.Size([1, 1, 4, 4])
 
-    Chapter: Group convolution
+    Chapter: Measuring equivariance
 
     Reference: Zhang (2019).
     """
@@ -295,7 +295,7 @@ class Upsample2d(nn.Module):
     >>> Upsample2d(trivial(cyclic(4)), 2, "nearest")(torch.tensor([[[[1.0, 2.0]]]]))[0, 0].tolist()
     [[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0]]
 
-    Chapter: Group convolution
+    Chapter: Measuring equivariance
     """
 
     def __init__(self, source: Representation, scale_factor: int = 2, mode: str = "bilinear") -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import equibook as eq
-from equibook.layers.measuring import fade
+from equibook.layers.measuring import Sample, fade
 from tests.layers.cases import COMPACT, compact_fibre
 
 SO2, O2, SO3, C4, D4, C8 = eq.so2(), eq.o2(), eq.so3(), eq.cyclic(4), eq.dihedral(4), eq.cyclic(8)
@@ -269,7 +269,7 @@ def test_the_parts_add_up_to_the_whole() -> None:
     assert found.names[:2] == ("0 SteerableConv2d, padding", "0 SteerableConv2d")
     assert found.kinds == (
         *("padding", "convolution", "nonlinearity"),
-        *("padding", "convolution", "sampling", "nonlinearity", "sampling"),
+        *("padding", "convolution", "sampling", "nonlinearity", "mean"),
     )
     assert max(found.by_kind(), key=found.by_kind().get) == next(iter(found.by_kind())) == "nonlinearity"
     assert found.errors[6] > 5 * found.errors[2]  # ReLU on arrows, and NormReLU on them
@@ -328,6 +328,32 @@ def test_blurring_before_sampling_shows_in_the_table() -> None:
         for pool in (nn.MaxPool2d(2), eq.BlurPool2d(ONE, 2))
     ]
     assert parts[0] > 1.5 * parts[1]
+
+
+def test_pooling_over_channels_is_no_sampling() -> None:
+    """Files hold several layers: lengths and means over all pixels are not blamed for what a stride does."""
+    V = 2 * ONE + 2 * ARROW
+    f = nn.Sequential(Sample((2, 2)), eq.BlurPool2d(V, 2), eq.NormPool(V), eq.GlobalAvgPool2d(4 * ONE)).double()
+    found = eq.equivariance_by_layer(f, V, draw(2, 6, 13, 13))
+    assert found.kinds == ("sampling", "sampling", "nonlinearity", "mean")
+    assert "2, 2" in str(f[0])
+
+
+def test_the_integral_of_the_derivative_bounds_the_error() -> None:
+    """‖f(ρ(e^X)v) − ρ(e^X)f(v)‖ ≤ ∫ ‖𝓓_X f(ρ(e^{tX})v)‖ dt."""
+    for angle in (0.1, 1.0, 3.0):
+        R = SO2.exp(torch.linspace(0, angle, 2001, dtype=torch.float64))
+        v = draw(1, 2)
+        bound = angle * float(eq.lie_derivative(torch.tanh, ARROW, ARROW, v[0] @ R.mT)[0].norm(dim=1).mean())
+        error = float((torch.tanh(v @ R[-1].mT) - torch.tanh(v) @ R[-1].mT).norm())
+        assert 0.01 * bound < error <= bound
+
+
+def test_a_derivative_of_zero_sees_no_reflection() -> None:
+    arrows = eq.irreps(O2, 1)[2]
+    turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]]).double()
+    assert float(eq.lie_derivative(lambda v: v @ turn.mT, arrows, arrows, draw(5, 2)).abs().max()) < 1e-12
+    assert eq.equivariance_error(lambda v: v @ turn.mT, arrows, arrows, draw(5, 2)) == pytest.approx(2)
 
 
 def test_a_layer_of_unknown_type_is_named() -> None:
