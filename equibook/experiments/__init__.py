@@ -5,14 +5,17 @@ from . import (
     attraction_toy,
     compatibility,
     escape,
+    exactness,
     nbody_step,
     rotated_digits,
     roundoff,
     set_sizes,
     steerable_digits,
+    symmetry_breaking,
     tensor_cost,
     triangles,
     turned_clouds,
+    which_nonlinearity,
 )
 from .networks import scalar_network, scalar_space
 
@@ -21,6 +24,7 @@ __all__ = [
     "attraction_toy",
     "compatibility",
     "escape",
+    "exactness",
     "nbody_step",
     "rotated_digits",
     "roundoff",
@@ -28,7 +32,9 @@ __all__ = [
     "scalar_space",
     "set_sizes",
     "steerable_digits",
+    "symmetry_breaking",
     "tensor_cost",
     "triangles",
     "turned_clouds",
+    "which_nonlinearity",
 ]

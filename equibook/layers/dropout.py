@@ -34,7 +34,7 @@ class FieldDropout(nn.Module):
     >>> sorted(set(y.view(100, 4).sum(dim=1).tolist()))         # whole fields
     [0.0, 8.0]
 
-    Chapter: Group convolution
+    Chapter: Linear layers and nonlinearities
 
     Reference: Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (2014).
     """

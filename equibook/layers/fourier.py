@@ -75,7 +75,7 @@ class FourierPointwise(WithConstants):
     >>> errors[0] > 0.03 > 0.003 > errors[1]
     True
 
-    Chapter: Group convolution
+    Chapter: Linear layers and nonlinearities
 
     Reference: Cohen, Geiger, Köhler and Welling (2018); Cesa, Lang and Weiler (2022).
     """

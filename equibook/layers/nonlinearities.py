@@ -1,7 +1,7 @@
 r"""Nonlinearities, and which representations they commute with.
 
-A function σ of one real variable, applied to each coordinate, commutes with ρ in these cases and, if it is
-measurable, in no other:
+A function σ of one real variable, applied to each coordinate, commutes with an orthogonal ρ in these cases
+and, if it is measurable, in no other:
 
 - every ρ(g) permutes the coordinates, and σ is any function;
 - every ρ(g) permutes them up to signs, and σ is odd, σ(−x) = −σ(x);
@@ -19,12 +19,13 @@ channels (`GatedPointwise`); or it multiplies (`TensorSquare`); or it goes to a 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..representation import Representation, trivial
+from ..representation import LieGroup, Representation, trivial
 from .inputs import (
     Channels,
     expect_representation,
@@ -80,7 +81,7 @@ def commuting_functions(V: Representation) -> str:
     >>> [commuting_functions(V) for V in (3 * regular(G), irreps(G)[2], irreps(cyclic(3))[1])]
     ['all', 'odd', 'linear']
 
-    Chapter: Group convolution
+    Chapter: Linear layers and nonlinearities, Steerable convolution
 
     Reference: Wood and Shawe-Taylor (1996).
     """
@@ -109,7 +110,8 @@ class Pointwise(nn.Module):
     Input and output (batch, V.dim, ...).
 
     Raises:
-        ValueError: if σ does not commute with V; says which part of V, and what to use.
+        ValueError: if σ does not commute with V; says which part of V, which row of which matrix, and what to use.
+            Or if σ is said to be odd and is not.
 
     >>> from equibook import cyclic, irreps, regular
     >>> Pointwise(regular(cyclic(4)), "relu")(torch.tensor([[-1.0, 0.0, 1.0, 2.0]])).tolist()
@@ -117,12 +119,15 @@ class Pointwise(nn.Module):
     >>> Pointwise(irreps(cyclic(4))[2], "tanh").target          # a sign: tanh is odd
     irreps(cyclic(4))[2]
 
-    Chapter: Group convolution
+    Chapter: Linear layers and nonlinearities, Group convolution
     """
 
     def __init__(self, source: Representation, function: str | Function = "relu", *, odd: bool = False) -> None:
         super().__init__()
+        known = isinstance(function, str)
         self.name, function, odd = named(function, odd)
+        if odd and not known:
+            _check_odd(self.name, function)
         for atom, _ in expect_representation(source, "Pointwise").summands:
             _check_commutes(atom, self.name, odd)
         self.source = self.target = source
@@ -146,6 +151,20 @@ def named(function: str | Function, odd: bool = False) -> tuple[str, Function, b
     return function, FUNCTIONS[function], function in ODD
 
 
+def _check_odd(name: str, function: Function) -> None:
+    """Raise an error unless σ(−t) = −σ(t) at some t: a wrong claim would break the symmetry without a word."""
+    parameters = function.parameters() if isinstance(function, nn.Module) else iter(())
+    t = torch.linspace(0.1, 3.0, 30).unsqueeze(1).to(next(parameters, torch.zeros(())))
+    with torch.no_grad():
+        left, right = function(-t), -function(t)
+    if not torch.allclose(left, right, atol=1e-5):
+        k = int((left - right).abs().flatten().argmax())
+        raise ValueError(
+            f"{name} is not odd: at x = {float(t[k]):.2g}, σ(−x) = {float(left[k]):.2g} and −σ(x) = "
+            f"{float(right[k]):.2g}. Leave out odd=True."
+        )
+
+
 def _check_commutes(V: Representation, name: str, odd: bool) -> None:
     if permutes_basis(V, up_to_signs=odd):
         return
@@ -155,6 +174,7 @@ def _check_commutes(V: Representation, name: str, odd: bool) -> None:
         f"{' up to signs' if odd else ''}. NormReLU commutes with every representation; {name} commutes with "
         f"{permutation_fields(V)} and their sums.{hint}"
     )
+    error.add_note(_witness(V))
     if not odd and permutes_basis(V, up_to_signs=True):
         error.add_note(
             f"The matrices of {V} are permutations up to signs: odd functions commute with it, as tanh does."
@@ -164,6 +184,33 @@ def _check_commutes(V: Representation, name: str, odd: bool) -> None:
         f"applies {name} to functions on the group whose Fourier coefficients the channels are."
     )
     raise error
+
+
+def _witness(V: Representation) -> str:
+    """The row of a matrix of V with which no such function commutes, in words."""
+    if isinstance(V.group, LieGroup):
+        if float(V.differential().abs().amax()) > 1e-9:
+            return (
+                f"The matrices of {V} change continuously with the group element, and permutations up to signs cannot: "
+                "some row has two entries that are not 0, and only affine functions commute with it."
+            )
+        elements: tuple[Any, ...] = tuple(V.group.components)
+    else:
+        elements = V.group.generators
+    sign = ""
+    for k, g in enumerate(elements):
+        name = f"component {k}" if isinstance(V.group, LieGroup) else f"element {g}"
+        for i, row in enumerate(V.matrix(g)):
+            entries = [float(a) for a in row if abs(float(a)) > 1e-9]
+            if len(entries) > 1:
+                shown = ", ".join(f"{a:.2f}" for a in entries[:4]) + (", …" if len(entries) > 4 else "")
+                return (
+                    f"Row {i} of the matrix of {name} has {len(entries)} entries that are not 0: {shown}. Only affine "
+                    "functions commute with it."
+                )
+            if entries[0] < 0 and not sign:
+                sign = f"Row {i} of the matrix of {name} has the entry −1. Only odd functions commute with it."
+    return sign
 
 
 class NormReLU(nn.Module):
@@ -180,7 +227,7 @@ class NormReLU(nn.Module):
     >>> layer(torch.randn(5, 6)).shape
     torch.Size([5, 6])
 
-    Chapter: Group convolution
+    Chapter: Linear layers and nonlinearities, Group convolution
     """
 
     def __init__(self, source: Representation) -> None:
@@ -222,7 +269,7 @@ class NormGate(nn.Module):
     >>> layer(torch.randn(5, 24)).shape
     torch.Size([5, 24])
 
-    Chapter: Group convolution
+    Chapter: Linear layers and nonlinearities
 
     Reference: Worrall, Garbin, Turmukhambetov and Brostow (2017); Sabour, Frosst and Hinton (2017) for "squash".
     """
@@ -279,7 +326,7 @@ class GatedPointwise(nn.Module):
     >>> torch.nn.Sequential(Linear(trivial(G), layer.source), layer)(torch.randn(5, 1)).shape
     torch.Size([5, 8])
 
-    Chapter: Group convolution
+    Chapter: Linear layers and nonlinearities, Steerable convolution
 
     Reference: Weiler, Geiger, Welling, Boomsma and Cohen (2018).
     """
@@ -332,7 +379,7 @@ class TensorSquare(nn.Module):
     >>> layer(torch.randn(5, 12)).shape
     torch.Size([5, 11])
 
-    Chapter: Group convolution
+    Chapter: Linear layers and nonlinearities
 
     Reference: Kondor, Lin and Trivedi (2018).
     """

@@ -81,7 +81,7 @@ class BatchNorm(FieldNorm):
     >>> y.mean(dim=0)[:4].abs().max() < 1e-5, y.square().mean().round(decimals=1)
     (tensor(True), tensor(1., grad_fn=<RoundBackward1>))
 
-    Chapter: Group convolution
+    Chapter: Linear layers and nonlinearities
 
     Reference: Ioffe and Szegedy (2015); Weiler and Cesa (2019) for fields.
     """
@@ -169,7 +169,7 @@ class LayerNorm(FieldNorm):
     >>> layer(torch.randn(5, 24)).square().mean(dim=1).round(decimals=2).tolist()
     [1.0, 1.0, 1.0, 1.0, 1.0]
 
-    Chapter: Group convolution
+    Chapter: Linear layers and nonlinearities
 
     Reference: Ba, Kiros and Hinton (2016).
     """

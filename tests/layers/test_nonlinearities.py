@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from hypothesis import given
@@ -272,6 +274,34 @@ def test_the_error_says_where_an_odd_function_would_do() -> None:
     with pytest.raises(ValueError) as caught:
         eq.Pointwise(eq.irreps(eq.cyclic(5))[1], "relu")
     assert not any("tanh" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("V", "row", "which"),
+    [
+        (eq.irreps(eq.cyclic(3))[1], r"Row 0 .* element 1 has 2 entries .*: -0\.50, -0\.87\.", "affine"),
+        (ROTATION, r"Row 0 .* element 1 has the entry −1\.", "odd"),
+        (eq.irreps(D4)[1], r"Row 0 .* element \d has the entry −1\.", "odd"),
+        (in_another_basis(eq.regular(eq.cyclic(5)), keep_ones=True), r"5 entries .*, …\.", "affine"),
+        (eq.irreps(eq.so2(), 1)[1], r"change continuously", "affine"),
+        (eq.irreps(eq.o3(), 0)[1], r"Row 0 .* component 1 has the entry −1\.", "odd"),
+    ],
+    ids=str,
+)
+def test_the_error_shows_the_row_that_the_theorem_forbids(V: eq.Representation, row: str, which: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        eq.Pointwise(V, "relu")
+    notes = caught.value.__notes__
+    assert any(re.search(row, note) for note in notes), notes
+    assert any(f"nly {which} functions commute" in note for note in notes)
+
+
+def test_who_says_odd_must_be_odd() -> None:
+    for function in (torch.relu, torch.abs, torch.exp, lambda x: x + 0.1, nn.PReLU(), nn.GELU()):
+        with pytest.raises(ValueError, match=r"is not odd: at x = .*Leave out odd=True"):
+            eq.Pointwise(SIGN, function, odd=True)
+    for function in (torch.sin, nn.Tanh(), nn.Tanhshrink(), lambda x: x**3):
+        eq.Pointwise(SIGN, function, odd=True)
 
 
 # ---- what commutes with everything ---------------------------------------------------------
