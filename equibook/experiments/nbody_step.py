@@ -19,6 +19,7 @@ from .. import data
 from ..layers import MessagePassingNetwork, SteerableNetwork, from_cartesian, to_cartesian
 from ..representation import haar_sample, irreps, o3
 from .presets import choose
+from .training import by_seed
 
 __all__ = ["MODELS", "PRESETS", "Config", "Model", "PlainStep", "Result", "SteerableStep", "Task", "fit", "run", "task"]
 
@@ -377,11 +378,7 @@ def run(config: Config | str = "quick", *, device: torch.device | str = "cpu", *
             frame[name].append((after - found @ g.mT).norm(dim=2).mean().double().cpu())
             parameters[name] = sum(p.numel() for p in net.parameters())
         straight.append(test.target.norm(dim=2).mean().double().cpu())
-    return Result(config, torch.stack(straight), _stacked(error), _stacked(frame), parameters)
-
-
-def _stacked(rows: Mapping[str, list[Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.stack(row) for name, row in rows.items()}
+    return Result(config, torch.stack(straight), by_seed(error), by_seed(frame), parameters)
 
 
 def _all_pairs(charges: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from .. import data
 from ..layers import AvgPool2d, GroupConv2d, GroupPool, Linear, Pointwise
 from ..representation import FiniteGroup, act_batch, cyclic, dihedral, regular, trivial
 from .presets import choose
+from .training import by_seed, progress_bar, train_epochs
 
 __all__ = ["MODELS", "PRESETS", "Config", "Model", "Result", "fit", "network", "run", "turn"]
 
@@ -319,7 +320,7 @@ def run(
     constant: dict[str, list[Tensor]] = {name: [] for name in config.models}
     parameters: dict[str, int] = {}
     products: dict[str, int] = {}
-    for seed, name in _bar([(s, n) for s in range(config.seeds) for n in config.models], progress):
+    for seed, name in progress_bar([(s, n) for s in range(config.seeds) for n in config.models], progress):
         net, x_test, y_test = fit(config.models[name], config, seed, device=device)
         answers = torch.stack([_predict(net, turn(x_test, float(d))) for d in degrees])
         accuracy[name].append((answers == y_test).double().mean(dim=1).cpu())
@@ -331,8 +332,8 @@ def run(
     return Result(
         config=config,
         degrees=degrees,
-        accuracy={name: torch.stack(rows) for name, rows in accuracy.items()},
-        constant={name: torch.stack(rows) for name, rows in constant.items()},
+        accuracy=by_seed(accuracy),
+        constant=by_seed(constant),
         parameters=parameters,
         products=products,
     )
@@ -362,19 +363,20 @@ def _turn_each(x: Tensor, generator: torch.Generator) -> Tensor:
 
 def _train(net: nn.Module, x: Tensor, y: Tensor, model: Model, config: Config, seed: int) -> None:
     order, turns = (torch.Generator().manual_seed(n + seed) for n in (2000, 3000))
-    optimizer = torch.optim.Adam(net.parameters(), lr=config.lr)
-    steps = config.epochs * math.ceil(len(x) / config.batch_size)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    net.train()
-    for _ in range(config.epochs):
-        for batch in torch.randperm(len(x), generator=order).split(config.batch_size):
-            images = x[batch.to(x.device)]
-            if model.augmented:
-                images = _turn_each(images, turns)
-            optimizer.zero_grad()
-            F.cross_entropy(net(images), y[batch.to(y.device)]).backward()
-            optimizer.step()
-            schedule.step()
+
+    def loss(batch: Tensor) -> Tensor:
+        images = _turn_each(x[batch], turns) if model.augmented else x[batch]
+        return F.cross_entropy(net(images), y[batch])
+
+    train_epochs(
+        net,
+        len(x),
+        loss,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        lr=config.lr,
+        generator=order,
+    )
 
 
 @torch.no_grad()
@@ -394,11 +396,3 @@ def _products(net: nn.Module, x: Tensor) -> int:
         elif isinstance(layer, Linear):
             count += layer.source.dim * layer.target.dim
     return count
-
-
-def _bar(items: list[Any], show: bool) -> Iterable[Any]:
-    if not show:
-        return items
-    from tqdm.auto import tqdm
-
-    return tqdm(items)

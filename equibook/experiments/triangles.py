@@ -6,7 +6,6 @@ points say much about the triangles. On "regular" ones they say nothing: all poi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from .. import data
 from ..layers import MessagePassingNetwork, PermutationLinear, edge_list
 from .presets import choose
+from .training import by_seed, progress_bar, train_epochs
 
 __all__ = ["MODELS", "PRESETS", "Config", "Model", "OrderTwo", "Result", "fit", "network", "relabel", "run"]
 
@@ -267,18 +267,20 @@ def fit(
     x, y, x_test, y_test = (part.to(device) for part in _load(config, seed))
     net = network(model, config.points, generator=torch.Generator().manual_seed(1000 + seed)).to(device)
     order, labels = (torch.Generator().manual_seed(start + seed) for start in (2000, 3000))
-    optimizer = torch.optim.Adam(net.parameters(), lr=config.lr)
-    steps = config.epochs * math.ceil(len(x) / config.batch_size)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for _ in range(config.epochs):
-        for batch in torch.randperm(len(x), generator=order).split(config.batch_size):
-            graphs = x[batch.to(x.device)]
-            if model.augmented:
-                graphs = relabel(graphs, labels)
-            optimizer.zero_grad()
-            F.mse_loss(net(graphs), y[batch.to(y.device)]).backward()
-            optimizer.step()
-            schedule.step()
+
+    def loss(batch: Tensor) -> Tensor:
+        graphs = relabel(x[batch], labels) if model.augmented else x[batch]
+        return F.mse_loss(net(graphs), y[batch])
+
+    train_epochs(
+        net,
+        len(x),
+        loss,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        lr=config.lr,
+        generator=order,
+    )
     for layer in net.modules():
         if isinstance(layer, nn.BatchNorm1d):
             layer.momentum = 1.0  # the statistics of all training graphs, not of the last few batches
@@ -327,15 +329,10 @@ def run(
     training: dict[str, list[Tensor]] = {name: [] for name in config.models}
     parameters: dict[str, int] = {}
     pairs = [(seed, name) for seed in range(config.seeds) for name in config.models]
-    if progress:
-        from tqdm.auto import tqdm
-
-        pairs = tqdm(pairs)
-    for seed, name in pairs:
+    for seed, name in progress_bar(pairs, progress):
         net, (x, y), (x_test, y_test) = fit(config.models[name], config, seed, device=device)
         with torch.no_grad():
             error[name].append(((net(x_test) - y_test).square().mean().sqrt() / y_test.std()).cpu())
             training[name].append((net(x) - y).square().mean().sqrt().cpu())
         parameters[name] = sum(p.numel() for p in net.parameters())
-    stacked = [{name: torch.stack(values) for name, values in part.items()} for part in (error, training)]
-    return Result(config, stacked[0], stacked[1], parameters)
+    return Result(config, by_seed(error), by_seed(training), parameters)

@@ -6,7 +6,6 @@ products, or a perceptron that treats the coordinates as numbers. What comes aft
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from .. import data
 from ..layers import VectorInvariants, VectorLinear, VectorReLU, neighbor_vectors
 from ..representation import haar_sample, irreps, o3, so3
 from .presets import choose
+from .training import by_seed, train_epochs
 
 __all__ = ["MODELS", "PRESETS", "CloudClassifier", "Config", "Model", "Result", "cloud_vectors", "fit", "run", "turn"]
 
@@ -311,18 +311,20 @@ def _train(model: Model, config: Config, seed: int, v: Tensor, y: Tensor) -> Clo
         model, v.shape[1], config.channels, len(config.shapes), generator=torch.Generator().manual_seed(seed)
     ).to(v.device)
     order, turns = (torch.Generator().manual_seed(n + seed) for n in (2000, 3000))
-    optimizer = torch.optim.Adam(net.parameters(), lr=config.lr)
-    epochs = config.epochs * model.passes
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * math.ceil(len(v) / config.batch_size))
-    net.train()
-    for _ in range(epochs):
-        for batch in torch.randperm(len(v), generator=order).split(config.batch_size):
-            batch = batch.to(v.device)
-            vectors = turn(v[batch], turns) if model.augmented else v[batch]
-            optimizer.zero_grad()
-            F.cross_entropy(net(vectors), y[batch]).backward()
-            optimizer.step()
-            schedule.step()
+
+    def loss(batch: Tensor) -> Tensor:
+        vectors = turn(v[batch], turns) if model.augmented else v[batch]
+        return F.cross_entropy(net(vectors), y[batch])
+
+    train_epochs(
+        net,
+        len(v),
+        loss,
+        epochs=config.epochs * model.passes,
+        batch_size=config.batch_size,
+        lr=config.lr,
+        generator=order,
+    )
     return net.eval()
 
 
@@ -367,11 +369,7 @@ def run(config: Config | str = "quick", *, device: torch.device | str = "cpu", *
             for rows, hits in ((upright, before == y_test), (turned, after == y_test), (constant, before == after)):
                 rows[name].append(hits.double().mean().cpu())
             parameters[name] = sum(p.numel() for p in net.parameters())
-    return Result(config, _stacked(upright), _stacked(turned), _stacked(constant), parameters)
-
-
-def _stacked(rows: Mapping[str, list[Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.stack(row) for name, row in rows.items()}
+    return Result(config, by_seed(upright), by_seed(turned), by_seed(constant), parameters)
 
 
 def _affine(before: int, after: int, generator: torch.Generator | None) -> nn.Linear:
