@@ -69,12 +69,13 @@ chapters = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.st
 # ---- one address, one version ---------------------------------------------------------------
 
 
-def test_four_parts_have_a_chapter() -> None:
+def test_four_parts_and_the_appendix_have_a_chapter() -> None:
     assert {path.parent.name for path in CHAPTERS} == {
         "1-representations",
         "2-layers",
         "3-dynamics",
         "4-regularization",
+        "appendix",
     }
 
 

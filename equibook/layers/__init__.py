@@ -16,6 +16,7 @@ from .graphs import (
     edge_list,
     graph_tensor,
 )
+from .isotypic import LinearCost, linear_cost
 from .linear import Linear
 from .measuring import LayerErrors, act_interpolated, equivariance_by_layer, lie_derivative, local_equivariance_error
 from .messages import SteerableMessages, SteerableNetwork, edges_within, from_cartesian, to_cartesian
@@ -57,6 +58,7 @@ __all__ = [
     "LayerErrors",
     "LayerNorm",
     "Linear",
+    "LinearCost",
     "MaxPool2d",
     "MessagePassing",
     "MessagePassingNetwork",
@@ -94,6 +96,7 @@ __all__ = [
     "from_filters",
     "graph_tensor",
     "lie_derivative",
+    "linear_cost",
     "local_equivariance_error",
     "neighbor_vectors",
     "partition_map",

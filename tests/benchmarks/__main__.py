@@ -23,6 +23,7 @@ def linear_tables(rounds: int) -> Iterator[Table]:
     for device in timing.devices():
         yield linear.train_steps(device, rounds)
         yield linear.evaluations(device, rounds)
+        yield linear.forecasts(device, rounds)
         yield linear.tries(device, rounds)
 
 

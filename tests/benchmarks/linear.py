@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from statistics import median
 
 import torch
 from torch import Tensor, nn
 
 import equibook as eq
+from equibook.layers import isotypic
 
 from . import timing
 
@@ -73,6 +75,47 @@ def bound(cost: eq.LinearCost, products: int) -> float:
     """
     constant = cost.transforms + cost.weights
     return round(products * cost.direct / (products * cost.blocks + (1 + (products > 1)) * constant), 1)
+
+
+# ---- the forecast --------------------------------------------------------------------------
+
+
+def forecasts(device: torch.device, rounds: int) -> eq.data.Table:
+    """The constants of the forecast, fitted to the times of layers in both forms; and how good its choices were."""
+    forms, found = ("dense", "isotypic"), []
+    for V in _fields():
+        plan = isotypic.Plan(V, V)
+        for batch in (32, 256, 1024):
+            if plan.cost(batch).direct > 2e9:
+                continue
+            x = torch.randn(batch, V.dim, device=device)
+            sides = {form: timing.evaluation(eq.Linear(V, V, form=form).to(device), x) for form in forms}
+            times = timing.alternating(sides, device, rounds)
+            seconds = {form: median(times[form]) for form in forms}
+            chosen = "isotypic" if plan.saves(batch, device.type) else "dense"
+            found.append((plan, batch, seconds, seconds[chosen] / min(seconds.values())))
+    work = torch.tensor([plan.work(form, batch) for plan, batch, _, _ in found for form in forms]).double()
+    took = torch.tensor([seconds[form] for _, _, seconds, _ in found for form in forms]).double()
+    fit = torch.linalg.lstsq(work / took[:, None], torch.ones_like(took)[:, None]).solution.flatten()
+    error = float((work @ fit / took - 1).abs().mean())
+    lost = [loss for *_, loss in found]
+    used = isotypic.MOVE[device.type], isotypic.START[device.type]
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        yield "multiplications as long as moving a number", round(float(fit[1] / fit[0])), used[0]
+        yield "multiplications as long as starting an operation", round(float(fit[2] / fit[0])), used[1]
+        yield "mean error of the fitted forecast", f"{error:.0%}", "–"
+        yield "cases in which the faster form was chosen", f"{sum(loss == 1 for loss in lost)} of {len(lost)}", "–"
+        yield "mean time lost by wrong choices", f"{sum(lost) / len(lost) - 1:.1%}", "–"
+
+    return timing.shown(f"Forecast of the time of a linear layer on {device}", ("quantity", "measured", "used"), rows())
+
+
+def _fields() -> Iterator[eq.Representation]:
+    for G in (eq.cyclic(4), eq.cyclic(8), eq.cyclic(32), eq.dihedral(4), eq.dihedral(8), eq.symmetric(4)):
+        yield from (copies * eq.regular(G) for copies in (8, 16, 32))
+    for rhos in (eq.irreps(eq.so2(), 3), eq.irreps(eq.so3(), 2)):
+        yield from (sum(copies * rho for rho in rhos) for copies in (16, 32))
 
 
 # ---- what was tried ------------------------------------------------------------------------
