@@ -259,6 +259,8 @@ def settled(net: nn.Sequential, x: Tensor) -> nn.Sequential:
     (False, torch.float64)
 
     Chapter: Measuring equivariance
+
+    Chapter: Measuring equivariance
     """
     other = copy.deepcopy(net)
     for module in other.modules():
@@ -393,6 +395,8 @@ def shift_errors(seeds: int = 8, *, count: int = 30, device: torch.device | str 
     True
 
     Chapter: Measuring equivariance
+
+    Chapter: Measuring equivariance
     """
     found: dict[str, list[float]] = {variant: [] for variant in ("stride", "max", "mean", "blur")}
     for seed in range(seeds):
@@ -445,6 +449,8 @@ def off_the_data(seeds: int = 6, *, epochs: int = 12, device: torch.device | str
 
     >>> sorted(off_the_data(1, epochs=1).after)
     ['blurred noise', 'negatives', 'shuffled pixels', 'test digits']
+
+    Chapter: Measuring equivariance
 
     Chapter: Measuring equivariance
     """

@@ -21,10 +21,11 @@ from torch import Tensor, nn
 
 from .. import data
 from ..layers import FourierPointwise, GatedPointwise, Linear, NormPool, NormReLU, Pointwise
+from ..layers.weights import IntertwinerWeight
 from ..representation import FiniteGroup, Representation, cyclic, irreps, pixels, regular, trivial
 from .presets import choose
 
-__all__ = ["MODELS", "PRESETS", "TASKS", "Config", "Model", "Result", "corners", "fit", "network", "run"]
+__all__ = ["MODELS", "PRESETS", "TASKS", "Config", "Model", "Result", "corners", "fit", "in_irreps", "network", "run"]
 
 KINDS = ("plain", "regular", "norm", "gates", "Fourier")
 
@@ -161,6 +162,50 @@ def network(
         layers.append(pool)
         source = pool.target
     return nn.Sequential(*layers, Linear(source, classes * trivial(G), generator=generator))
+
+
+def in_irreps(net: nn.Sequential) -> nn.Sequential:
+    """The network of kind "Fourier" that computes what one of kind "regular" computes.
+
+    With S the inverse Fourier transform, orthogonal, a layer between hidden features has the matrix Sᵀ A S in
+    the place of A. Both are coordinates in orthonormal bases of intertwiners, so the two networks have the same
+    weights up to an orthogonal map.
+
+    Args:
+        net: a network of kind "regular" that `network` made.
+
+    Returns:
+        The other network, of the same dtype, with weights of its own.
+
+    >>> from equibook import cyclic, regular
+    >>> net, x = network("regular", regular(cyclic(4)), 3, 2).double(), torch.randn(5, 4).double()
+    >>> torch.allclose(in_irreps(net)(x), net(x))
+    True
+
+    Chapter: Linear layers and nonlinearities
+    """
+    given = [layer for layer in net if isinstance(layer, Linear)]
+    source, width, classes = given[0].source, given[0].target.summands[0][1], given[-1].target.dim
+    other = network("Fourier", source, width, classes).to(next(net.parameters()))
+    act = other[1]
+    if not isinstance(act, FourierPointwise) or given[0].target != width * regular(source.group):
+        raise ValueError('in_irreps takes a network of kind "regular".')
+    one = torch.eye(act.source.dim).to(act.analysis)[act.index].unflatten(0, (act.functions, -1))
+    S = torch.einsum("td,fdb->ftb", act.analysis, one).flatten(0, 1)  # features to values on the group
+    start, end = torch.eye(source.dim).to(S), torch.eye(classes).to(S)
+    made = [layer for layer in other if isinstance(layer, Linear)]
+    for a, b, right, left in zip(given, made, (start, S, S), (S, S, end), strict=True):
+        _set(b.weight, left.mT @ a.weight(a.target.dim, a.source.dim) @ right)
+        if a.bias is not None and b.bias is not None:
+            _set(b.bias, left.mT @ a.bias(a.target.dim, 1))
+    return other
+
+
+def _set(weight: IntertwinerWeight, A: Tensor) -> None:
+    """Give a weight the matrix A of its space: its coordinates are the products with an orthonormal basis."""
+    (coordinates,) = weight.parameters()
+    (found,) = torch.autograd.grad((weight(*A.shape) * A.detach()).sum(), coordinates)
+    coordinates.data.copy_(found)
 
 
 def _features(kind: str, G: FiniteGroup, width: int) -> Representation:

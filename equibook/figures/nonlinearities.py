@@ -37,7 +37,7 @@ def corner_grid(
 
     Args:
         values: (rows, columns, 4), the numbers at the corners.
-        titles: texts above the columns.
+        titles: texts above the columns; a line break starts a new line.
         names: texts left of the rows; a line break starts a new line.
         decimals: digits after the point of the numbers that are written.
         size: the side of a square with its margin, in inches.
@@ -59,7 +59,8 @@ def corner_grid(
     rows, columns, _ = patterns.shape
     _check_length(titles, columns, "titles", "columns")
     _check_length(names, rows, "names", "rows")
-    left, head, gap = 1.25 if names else 0.05, 0.3 if titles else 0.05, 0.15
+    lines = max((title.count("\n") + 1 for title in titles), default=0) if titles else 0
+    left, head, gap = 1.25 if names else 0.05, 0.05 + 0.25 * lines, 0.15
     width, height = left + columns * (size + gap), head + rows * (size + gap)
     largest = float(np.abs(patterns).max()) or 1.0
     with styled():

@@ -111,7 +111,7 @@ def leakage(
         for k, (size, radius, spread) in enumerate(rings):
             ax = figure.add_axes(((0.5 + k * (side + 0.35)) / width, 0.5 / height, side / width, side / height))
             cosines = _cosines(size, radius, spread, highest)
-            ax.imshow(cosines, cmap=DIVERGING, vmin=-1, vmax=1)
+            ax.imshow(cosines**2, cmap=DIVERGING, vmin=-1, vmax=1)  # pale enough for grey digits on any page
             for (f, g), value in np.ndenumerate(cosines):
                 if value > 0.005:
                     text = "1" if value > 0.995 else f"{value:.2f}"[1:]

@@ -47,7 +47,7 @@ def equivariance_error(
         generator: draws the random elements.
 
     Returns:
-        0 up to round-off if and only if f is equivariant on the batch.
+        0 up to round-off if and only if f is equivariant on the batch, under the elements tried.
 
     >>> from equibook import cyclic, irreps, regular, so3
     >>> V = regular(cyclic(4))

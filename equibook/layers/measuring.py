@@ -1,8 +1,8 @@
 r"""How far from equivariant, to first order and layer by layer; and turning images by any angle.
 
 The Lie derivative of f compares "turn a little, then apply f" with "apply f, then turn a little". It is
-linear in f, it is 0 for all X ∈ 𝔤 if and only if f commutes with the rotations that the exponential
-reaches, and by the chain rule the derivative of a network is a sum with one term for each layer.
+linear in f, it is 0 for all X ∈ 𝔤 and all x if and only if f commutes with the rotations that exponentials
+generate, and by the chain rule the derivative of a network is a sum with one term for each layer.
 
 Pixels do not go to pixels under a rotation by 10°, so a field is interpolated, and the interpolation has an
 error of its own. It is small where the field is smooth on the scale of a pixel, and it is cut off
@@ -102,15 +102,16 @@ def lie_derivative(function: Function, source: Representation, target: Represent
 def local_equivariance_error(function: Function, source: Representation, target: Representation, x: Tensor) -> float:
     r"""The relative size of the Lie derivative, (Σ_X ‖𝓓_X f(x)‖²)^½ / ‖f(x)‖ over an orthonormal basis of 𝔤.
 
-    For a small rotation by an angle ε, ε times this is about what `equivariance_error` finds. Images are
-    faded out toward the rim of the largest disc inside, and fields compared on that disc.
+    In the plane, for a small rotation by an angle ε, ε times this is about what `equivariance_error` finds; in
+    space it is a bound, to first order, over all axes. Images are faded out toward the rim of the largest disc
+    inside, and fields compared on that disc.
 
     Args:
         function, source, target, x: as for `lie_derivative`.
 
     Returns:
         0 up to round-off, and up to interpolation on fields, if and only if f commutes with
-        small rotations on the batch.
+        rotations to first order on the batch.
 
     >>> from equibook import irreps, so2
     >>> V = irreps(so2(), 1)[1]

@@ -84,6 +84,36 @@ def test_the_compared_networks_have_about_the_same_size(result: Result) -> None:
     assert others[3] > 10 * steerable
 
 
+def test_the_outermost_ring_adds_parameters() -> None:
+    counts = [sum(p.numel() for p in Model("SO(2)", (1, 1, 1), outer=o).build(13).parameters()) for o in (False, True)]
+    assert counts[0] < counts[1]
+
+
+def test_the_first_seed_is_the_one_named() -> None:
+    one = replace(TINY, models={"plain": MODELS["plain"]})
+    both, second = steerable_digits.run(one), steerable_digits.run(one, first_seed=1, seeds=1)
+    assert torch.equal(both.accuracy["plain"][1:], second.accuracy["plain"])
+
+
+@pytest.mark.filterwarnings("ignore:.py3nj")
+@pytest.mark.parametrize("k", [3, 5, 7])
+def test_errors_on_interpolated_digits_are_those_of_escnn(escnn: object, k: int) -> None:
+    """As the chapter says: with the same weights the two packages are equally far from equivariant."""
+    from equibook import baselines
+
+    G = eq.so2()
+    V, W = eq.trivial(G), eq.irreps(G, 2)[0] + eq.irreps(G, 2)[1] + eq.irreps(G, 2)[2]
+    ours = eq.SteerableConv2d(V, W, k, padding=k // 2, generator=torch.Generator().manual_seed(0))
+    theirs = baselines.to_escnn(ours).eval()
+    x = render(eq.data.digits()[0][:20])
+    for degrees in (10.0, 30.0, 45.0):
+        g = G.exp([math.radians(degrees)])
+        first = eq.equivariance_error(ours, V, W, x, g)
+        second = eq.equivariance_error(lambda x: theirs(theirs.in_type(x)).tensor, V, W, x, g)
+        assert 0.005 < first < 0.1
+        assert abs(first - second) < 1e-4 * first
+
+
 def test_runs_are_paired_and_repeat(result: Result) -> None:
     again = steerable_digits.run(TINY)
     for name, accuracy in result.accuracy.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 import equibook as eq
 from equibook.experiments import which_nonlinearity
-from equibook.experiments.which_nonlinearity import MODELS, TASKS, Config, Result, corners, fit, network
+from equibook.experiments.which_nonlinearity import MODELS, TASKS, Config, Result, corners, fit, in_irreps, network
 
 C4 = eq.cyclic(4)
 TINY = replace(Config(), seeds=2, epochs=1, samples=100)
@@ -64,6 +65,32 @@ def test_fourier_is_regular_in_another_basis() -> None:
     assert torch.allclose(Q.mT @ Q, torch.eye(U.dim).double(), atol=1e-10) and z.shape[1] == Q.shape[0]
     sizes = [sum(p.numel() for p in network(kind, V, 5, 2).parameters()) for kind in ("regular", "Fourier")]
     assert sizes[0] == sizes[1]
+
+
+def _trained(net: torch.nn.Sequential, method: type[torch.optim.Optimizer], **settings: float) -> torch.Tensor:
+    x, y = corners(200, generator=torch.Generator().manual_seed(3))
+    optimizer = method(net.parameters(), **settings)
+    for _ in range(30):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(net(x.double()), y).backward()
+        optimizer.step()
+    return net(x.double()).detach()
+
+
+def test_descent_does_not_see_the_basis_and_adam_does() -> None:
+    """One function, in two orthonormal coordinate systems of the weights."""
+    first = network("regular", eq.regular(C4), 5, 2, generator=torch.Generator().manual_seed(0)).double()
+    for p in first.parameters():
+        p.data.add_(0.2 * torch.randn(p.shape, dtype=p.dtype, generator=torch.Generator().manual_seed(1)))
+
+    def both(method: type[torch.optim.Optimizer], **settings: float) -> tuple[torch.Tensor, torch.Tensor]:
+        plain = copy.deepcopy(first)
+        other = in_irreps(plain)
+        return _trained(plain, method, **settings), _trained(other, method, **settings)
+
+    assert torch.allclose(*both(torch.optim.SGD, lr=0.0), atol=1e-12)
+    assert torch.allclose(*both(torch.optim.SGD, lr=0.1, momentum=0.9), atol=1e-9)
+    assert not torch.allclose(*both(torch.optim.Adam, lr=0.01), atol=1e-2)
 
 
 def test_a_run_measures_every_model_on_every_task(result: Result) -> None:
@@ -126,6 +153,8 @@ def test_augmentation_changes_training_and_sgd_is_another_optimizer() -> None:
 def test_errors_list_what_there_is() -> None:
     with pytest.raises(ValueError, match=r"no kind 'reglar'; there are plain, regular"):
         network("reglar", eq.regular(C4), 3, 2)
+    with pytest.raises(ValueError, match='kind "regular"'):
+        in_irreps(network("Fourier", eq.regular(C4), 3, 2))
     with pytest.raises(ValueError, match="no model 'x'; there are regular, ReLU"):
         fit("x", "corners")
     with pytest.raises(ValueError, match="no task 'x'; there are corners, digits"):
