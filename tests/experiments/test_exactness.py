@@ -11,6 +11,7 @@ from torch import nn
 import equibook as eq
 from equibook.experiments import exactness
 from equibook.experiments.exactness import LAYERS, MOVES, dots, interpolation_error, run, shift, smooth
+from equibook.experiments.steerable_digits import render
 
 ONE = eq.trivial(eq.so2())
 
@@ -117,6 +118,18 @@ def test_the_network_to_take_apart() -> None:
     assert isinstance(relu[1], nn.ReLU)
     with pytest.raises(ValueError, match="one of blur, max, mean, stride"):
         exactness.steerable_network("median")
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_on_fine_pixels_only_what_breaks_the_plane_remains(seed: int) -> None:
+    """ReLU on the components of vectors keeps its part; that of every other step is small."""
+    x = render(eq.data.digits(dtype=torch.float64)[0][:3], size=48, pixel=0.25)
+    for halving, nonlinearity in (("stride", "gates"), ("max", "gates"), ("blur", "ReLU")):
+        net = exactness.steerable_network(halving, nonlinearity, generator=torch.Generator().manual_seed(seed))
+        parts = eq.equivariance_by_layer(net, ONE, x).by_kind()
+        if nonlinearity == "ReLU":
+            assert 0.05 < parts.pop("nonlinearity") < 0.2
+        assert max(parts.values()) < 0.02
 
 
 def test_presets_and_plot() -> None:
