@@ -3,9 +3,9 @@ r"""Steerable convolutions: filters that are combinations of circular harmonics 
 The group convolution takes every filter that the group of the grid allows. Rotations by other
 angles do not map the grid to itself, so here the filter is a function on the plane,
 
-    κ(x) = Σ_{r, f} φ_r(|x|) K_{r, f} (Y_f(x) ⊗ ·),      K_{r, f} ∈ Hom_G(χ_f ⊗ V, W),
+    κ(x) = Σ_{r, f} φ_r(‖x‖) K_{r, f} (Y_f(x) ⊗ ·),      K_{r, f} ∈ Hom_G(ℋ_f ⊗ V, W),
 
-with rings φ_r and the harmonics Y_f of frequency f, which turn by the representation χ_f. Each
+with rings φ_r and the harmonics Y_f of frequency f, which turn by the representation ℋ_f. Each
 such κ satisfies κ(gx) = ρ_W(g) κ(x) ρ_V(g)⁻¹ exactly, and is sampled at the pixels.
 """
 
@@ -34,7 +34,7 @@ NEGLIGIBLE = 1e-6
 class Rings:
     r"""The rings of a k × k filter, and the highest frequency on each.
 
-    The profile of a ring is φ_r(|x|) = exp(−(|x| − r)²/2σ_r²), in pixels. Where the grid samples a
+    The profile of a ring is φ_r(‖x‖) = exp(−(‖x‖ − r)²/2σ_r²), in pixels. Where the grid samples a
     ring coarsely, high frequencies alias, so each ring has its own cut-off.
 
     Args:
@@ -107,7 +107,7 @@ class Rings:
         return _basis(self, V, W)
 
     def samples(self) -> list[tuple[int, Tensor]]:
-        """Each ring's harmonics at the pixels: pairs of a frequency f and (dim χ_f, k²) values."""
+        """Each ring's harmonics at the pixels: pairs of a frequency f and (dim ℋ_f, k²) values."""
         k = self.kernel_size
         step = torch.arange(k, dtype=torch.float64) - (k - 1) / 2
         y, x = torch.meshgrid(-step, step, indexing="ij")  # row 0 is on top
@@ -147,13 +147,13 @@ def _basis(rings: Rings, V: Representation, W: Representation) -> Tensor:
 
 @lru_cache(maxsize=1024)
 def _coupling(f: int, V: Representation, W: Representation) -> Tensor:
-    """A basis of Hom_G(χ_f ⊗ V, W): (n, W.dim, dim χ_f, V.dim)."""
-    chi = harmonic(V.group, f)
-    return (chi * V >> W).basis().unflatten(2, (chi.dim, V.dim))
+    """A basis of Hom_G(ℋ_f ⊗ V, W): (n, W.dim, dim ℋ_f, V.dim)."""
+    waves = harmonic(V.group, f)
+    return (waves * V >> W).basis().unflatten(2, (waves.dim, V.dim))
 
 
 def harmonic(G: FiniteGroup | LieGroup, f: int) -> Representation:
-    """χ_f: how the functions cos fθ and sin fθ on the circle turn with G."""
+    """ℋ_f: how the functions cos fθ and sin fθ on the circle turn with G."""
     if isinstance(G, LieGroup):
         rhos = irreps(G, degree=f)
         return rhos[0] if f == 0 else rhos[-1]
