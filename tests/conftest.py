@@ -17,6 +17,12 @@ hypothesis.settings.register_profile("book", derandomize=True, max_examples=25, 
 hypothesis.settings.load_profile("book")
 
 
+@pytest.fixture(autouse=True)
+def _same_draws() -> None:
+    """Layers that are drawn without a generator are the same whichever tests have run before."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The root of the repository."""
