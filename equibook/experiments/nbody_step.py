@@ -7,8 +7,7 @@ line x + t v. They differ in what they know: the plain network reads vectors as 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,7 +17,8 @@ from torch import Tensor, nn
 from .. import data
 from ..layers import MessagePassingNetwork, SteerableNetwork, from_cartesian, to_cartesian
 from ..representation import haar_sample, irreps, o3
-from .presets import choose
+from .presets import choose, named
+from .results import ModelResult
 from .training import by_seed
 
 __all__ = ["MODELS", "PRESETS", "Config", "Model", "PlainStep", "Result", "SteerableStep", "Task", "fit", "run", "task"]
@@ -232,7 +232,7 @@ class PlainStep(nn.Module):
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(ModelResult):
     """What a run measured, for each model by name.
 
     Attributes:
@@ -264,22 +264,9 @@ class Result:
         from ..figures import bars_with_intervals
 
         groups = {name: 100 * self.relative(name) for name in self.error}
-        modes = {name: model.mode for name, model in self.config.models.items()}
-        figure = bars_with_intervals(groups, modes=modes, xlabel="error (% of the straight line's)", decimals=0)
+        figure = bars_with_intervals(groups, modes=self.modes, xlabel="error (% of the straight line's)", decimals=0)
         figure.axes[0].set_xlim(left=0)
         return figure
-
-    def save(self, path: str | Path) -> None:
-        """Write the result to a file that `load` reads."""
-        torch.save(asdict(self), path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Result:
-        """The result that `save` wrote."""
-        stored = torch.load(path, weights_only=True)
-        given = stored.pop("config")
-        models = {name: Model(**model) for name, model in given.pop("models").items()}
-        return cls(config=Config(**given, models=models), **stored)
 
 
 def fit(
@@ -303,10 +290,7 @@ def fit(
     Chapter: Vectors in space
     """
     config = choose(config, PRESETS)
-    if isinstance(model, str):
-        if model not in config.models:
-            raise ValueError(f"there is no model {model!r}; there are {', '.join(config.models)}.")
-        model = config.models[model]
+    model = named(model, config.models, "model")
     training, test = _tasks(config, seed, device)
     return *_train(model, config, seed, training), test
 

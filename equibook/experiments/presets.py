@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-__all__ = ["choose"]
+__all__ = ["choose", "named"]
 
 C = TypeVar("C")
 
@@ -17,8 +17,22 @@ def choose(config: C | str, presets: Mapping[str, C], **changes: Any) -> C:
     Raises:
         ValueError: if there is no preset of that name; lists those there are.
     """
-    if isinstance(config, str):
-        if config not in presets:
-            raise ValueError(f"there is no preset {config!r}; there are {', '.join(presets)}.")
-        config = presets[config]
-    return replace(config, **changes)  # type: ignore[type-var]
+    return replace(named(config, presets, "preset"), **changes)  # type: ignore[type-var]
+
+
+def named(choice: C | str, known: Mapping[str, C], what: str) -> C:
+    """What was chosen, or the one of that name.
+
+    Args:
+        choice: a config, a model, or a name.
+        known: all that have names.
+        what: what they are, for the error.
+
+    Raises:
+        ValueError: if there is none of that name; lists those there are.
+    """
+    if not isinstance(choice, str):
+        return choice
+    if choice not in known:
+        raise ValueError(f"there is no {what} {choice!r}; there are {', '.join(known)}.")
+    return known[choice]

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,7 +18,8 @@ from torch import Tensor, nn
 from .. import data
 from ..layers import AvgPool2d, GroupConv2d, GroupPool, Linear, Pointwise
 from ..representation import FiniteGroup, act_batch, cyclic, dihedral, regular, trivial
-from .presets import choose
+from .presets import choose, named
+from .results import ModelResult
 from .training import by_seed, progress_bar, train_epochs
 
 __all__ = ["MODELS", "PRESETS", "Config", "Model", "Result", "fit", "network", "run", "turn"]
@@ -171,7 +171,7 @@ def turn(images: Tensor, degrees: float) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(ModelResult):
     """What a run measured, for each model by name.
 
     Attributes:
@@ -203,11 +203,6 @@ class Result:
         from ..figures import mean_interval
 
         return mean_interval(self.quarter_turns(name) - self.quarter_turns(other), level)
-
-    @property
-    def modes(self) -> dict[str, str]:
-        """name → mode, for the colors of a plot."""
-        return {name: model.mode for name, model in self.config.models.items()}
 
     def plot(self) -> Any:
         """Accuracy on upright test digits, and on those in all four directions: seeds and intervals."""
@@ -246,20 +241,6 @@ class Result:
         figure.axes[0].set_ylim(0, 100)
         return figure
 
-    def save(self, path: str | Path) -> None:
-        """Write the result to a file that `load` reads."""
-        torch.save(asdict(self), path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Result:
-        """The result that `save` wrote."""
-        stored = torch.load(path, weights_only=True)
-        given = stored.pop("config")
-        models = {
-            name: Model(**{**model, "fields": tuple(model["fields"])}) for name, model in given.pop("models").items()
-        }
-        return cls(config=Config(**given, models=models), **stored)
-
 
 def fit(
     model: Model | str, config: Config | str = "quick", seed: int = 0, *, device: torch.device | str = "cpu"
@@ -282,10 +263,7 @@ def fit(
     Chapter: Group convolution
     """
     config = choose(config, PRESETS)
-    if isinstance(model, str):
-        if model not in MODELS:
-            raise ValueError(f"there is no model {model!r}; there are {', '.join(MODELS)}.")
-        model = MODELS[model]
+    model = named(model, MODELS, "model")
     x, y, x_test, y_test = (part.to(device) for part in _load(config, seed))
     net = model.build(x.shape[-1], generator=torch.Generator().manual_seed(seed)).to(device)
     _train(net, x, y, model, config, seed)

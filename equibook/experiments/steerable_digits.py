@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -32,8 +31,9 @@ from ..layers import (
 )
 from ..layers.convolution import FieldConv2d
 from ..representation import Representation, cyclic, irreps, regular, so2, trivial
-from .presets import choose
-from .training import progress_bar
+from .presets import choose, named
+from .results import ModelResult
+from .training import by_seed, progress_bar, train_epochs
 
 __all__ = ["MODELS", "PRESETS", "Config", "Model", "Result", "fit", "network", "render", "run", "turning_error"]
 
@@ -273,7 +273,7 @@ FIBERS: Mapping[str, Callable[[], Sequence[Representation]]] = {
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(ModelResult):
     """What a run measured, for each model by name.
 
     Attributes:
@@ -303,11 +303,6 @@ class Result:
         from ..figures import mean_interval
 
         return mean_interval(self.all_angles(name) - self.all_angles(other), level)
-
-    @property
-    def modes(self) -> dict[str, str]:
-        """name → mode, for the colors of a plot."""
-        return {name: model.mode for name, model in self.config.models.items()}
 
     def plot(self) -> Any:
         """Accuracy on upright test digits and at all angles: seeds and intervals."""
@@ -345,20 +340,6 @@ class Result:
         figure.axes[0].set_ylim(0, 100)
         return figure
 
-    def save(self, path: str | Path) -> None:
-        """Write the result to a file that `load` reads."""
-        torch.save(asdict(self), path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Result:
-        """The result that `save` wrote."""
-        stored = torch.load(path, weights_only=True)
-        given = stored.pop("config")
-        models = {
-            name: Model(**{**model, "fields": tuple(model["fields"])}) for name, model in given.pop("models").items()
-        }
-        return cls(config=Config(**given, models=models), **stored)
-
 
 def fit(
     model: Model | str,
@@ -387,10 +368,7 @@ def fit(
     Chapter: Steerable convolution
     """
     config = choose(config, PRESETS, **changes)
-    if isinstance(model, str):
-        if model not in MODELS:
-            raise ValueError(f"there is no model {model!r}; there are {', '.join(MODELS)}.")
-        model = MODELS[model]
+    model = named(model, MODELS, "model")
     generator = torch.Generator().manual_seed(1000 + seed)
     x, y, x_test, y_test = data.split(*data.digits(), generator=generator)
     chosen = torch.randperm(len(x), generator=generator)[: config.samples]
@@ -436,8 +414,8 @@ def run(
     return Result(
         config=config,
         degrees=degrees,
-        accuracy={name: torch.stack(rows) for name, rows in accuracy.items()},
-        constant={name: torch.stack(rows) for name, rows in constant.items()},
+        accuracy=by_seed(accuracy),
+        constant=by_seed(constant),
         parameters=parameters,
     )
 
@@ -449,23 +427,17 @@ def _answers(net: nn.Module, images: Tensor) -> Tensor:
 
 def _train(net: nn.Module, x: Tensor, y: Tensor, model: Model, config: Config, seed: int) -> None:
     order, angles = (torch.Generator().manual_seed(n + seed) for n in (2000, 3000))
-    optimizer = torch.optim.Adam(net.parameters(), lr=config.lr)
-    steps = config.epochs * math.ceil(len(x) / config.batch_size)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     upright = render(x, size=config.size, pixel=config.pixel)
-    net.train()
-    for _ in range(config.epochs):
-        for batch in torch.randperm(len(x), generator=order).split(config.batch_size):
-            batch = batch.to(x.device)
-            if model.augmented:
-                degrees = (360 * torch.rand(len(batch), generator=angles)).to(x.device)
-                images = render(x[batch], degrees, size=config.size, pixel=config.pixel)
-            else:
-                images = upright[batch]
-            optimizer.zero_grad()
-            F.cross_entropy(net(images), y[batch]).backward()
-            optimizer.step()
-            schedule.step()
+
+    def loss(batch: Tensor) -> Tensor:
+        if model.augmented:
+            degrees = (360 * torch.rand(len(batch), generator=angles)).to(x.device)
+            images = render(x[batch], degrees, size=config.size, pixel=config.pixel)
+        else:
+            images = upright[batch]
+        return F.cross_entropy(net(images), y[batch])
+
+    train_epochs(net, len(x), loss, epochs=config.epochs, batch_size=config.batch_size, lr=config.lr, generator=order)
 
 
 def _grid(size: int, pixel: float, like: Tensor) -> Tensor:

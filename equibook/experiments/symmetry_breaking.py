@@ -10,9 +10,8 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -26,7 +25,9 @@ from ..representation import cyclic, regular, trivial
 from . import rotated_digits, steerable_digits
 from .exactness import smooth
 from .presets import choose
+from .results import ModelResult
 from .steerable_digits import render
+from .training import train_epochs
 
 __all__ = [
     "MODELS",
@@ -259,8 +260,6 @@ def settled(net: nn.Sequential, x: Tensor) -> nn.Sequential:
     (False, torch.float64)
 
     Chapter: Measuring equivariance
-
-    Chapter: Measuring equivariance
     """
     other = copy.deepcopy(net)
     for module in other.modules():
@@ -272,7 +271,7 @@ def settled(net: nn.Sequential, x: Tensor) -> nn.Sequential:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(ModelResult):
     """What a run measured, for each model by name.
 
     Attributes:
@@ -289,11 +288,6 @@ class Result:
     def chance(self, name: str) -> float:
         """What guessing gives."""
         return 1 / self.config.models[name].classes
-
-    @property
-    def modes(self) -> dict[str, str]:
-        """name → mode, for the colors of a plot."""
-        return {name: model.mode for name, model in self.config.models.items()}
 
     def plot(self) -> Any:
         """Accuracy of each network, one panel a task, with a line at chance."""
@@ -327,18 +321,6 @@ class Result:
                     modes[f"{name}: {when}"] = mode
         return bars_with_intervals(groups, modes=modes, xlabel="equivariance error (% of the output)", decimals=0)
 
-    def save(self, path: str | Path) -> None:
-        """Write the result to a file that `load` reads."""
-        torch.save(asdict(self), path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Result:
-        """The result that `save` wrote."""
-        stored = torch.load(path, weights_only=True)
-        given = stored.pop("config")
-        models = {name: Model(**model) for name, model in given.pop("models").items()}
-        return cls(config=Config(**given, models=models), **stored)
-
 
 def run(config: Config | str = "quick", *, device: torch.device | str = "cpu", **changes: Any) -> Result:
     """Train every network to tell the copies of its task apart, once a seed.
@@ -358,23 +340,22 @@ def run(config: Config | str = "quick", *, device: torch.device | str = "cpu", *
     Chapter: Measuring equivariance
     """
     config = choose(config, PRESETS, **changes)
-    measured: dict[str, dict[str, list[float]]] = {key: {n: [] for n in config.models} for key in ("a", "b", "c")}
+    accuracy: dict[str, list[float]] = {name: [] for name in config.models}
+    before: dict[str, list[float]] = {name: [] for name in config.models}
+    after: dict[str, list[float]] = {name: [] for name in config.models}
     for seed in range(config.seeds):
         digits, held = _digits(config, seed, device)
         for name, model in config.models.items():
             net = model.build(generator=torch.Generator().manual_seed(seed)).to(device)
             copies, tested = (TASKS[model.task](part, model.size) for part in (digits, held))
-            measured["b"][name].append(invariance_error(settled(net, copies[0]), tested))
+            before[name].append(invariance_error(settled(net, copies[0]), tested))
             _train(net, copies, config, seed)
             net = net.double().eval()
             with torch.no_grad():
                 right = sum(int((net(t).argmax(1) == k).sum()) for k, t in enumerate(tested))
-            measured["a"][name].append(right / (len(held) * len(tested)))
-            measured["c"][name].append(invariance_error(net, tested))
-    accuracy, before, after = (
-        {n: torch.tensor(v, dtype=torch.float64) for n, v in measured[key].items()} for key in ("a", "b", "c")
-    )
-    return Result(config, accuracy, before, after)
+            accuracy[name].append(right / (len(held) * len(tested)))
+            after[name].append(invariance_error(net, tested))
+    return Result(config, _tensors(accuracy), _tensors(before), _tensors(after))
 
 
 def shift_errors(seeds: int = 8, *, count: int = 30, device: torch.device | str = "cpu") -> dict[str, Tensor]:
@@ -395,8 +376,6 @@ def shift_errors(seeds: int = 8, *, count: int = 30, device: torch.device | str 
     True
 
     Chapter: Measuring equivariance
-
-    Chapter: Measuring equivariance
     """
     found: dict[str, list[float]] = {variant: [] for variant in ("stride", "max", "mean", "blur")}
     for seed in range(seeds):
@@ -405,7 +384,7 @@ def shift_errors(seeds: int = 8, *, count: int = 30, device: torch.device | str 
         for variant, errors in found.items():
             net = network("shifts", 24, variant, generator=torch.Generator().manual_seed(seed)).to(device)
             errors.append(invariance_error(settled(net, x), [x, *(x.roll(k, -1) for k in (1, 2, 3))]))
-    return {variant: torch.tensor(errors, dtype=torch.float64) for variant, errors in found.items()}
+    return _tensors(found)
 
 
 @dataclass(frozen=True)
@@ -451,8 +430,6 @@ def off_the_data(seeds: int = 6, *, epochs: int = 12, device: torch.device | str
     ['blurred noise', 'negatives', 'shuffled pixels', 'test digits']
 
     Chapter: Measuring equivariance
-
-    Chapter: Measuring equivariance
     """
     before: dict[str, list[float]] = {}
     after: dict[str, list[float]] = {}
@@ -464,9 +441,11 @@ def off_the_data(seeds: int = 6, *, epochs: int = 12, device: torch.device | str
             for kind, images in _kinds(x.double(), seed).items():
                 turned = [images.rot90(k, (2, 3)) for k in range(4)]
                 found.setdefault(kind, []).append(invariance_error(net, turned, spread=True))
-    return OffTheData(
-        *({kind: torch.tensor(v, dtype=torch.float64) for kind, v in found.items()} for found in (before, after))
-    )
+    return OffTheData(_tensors(before), _tensors(after))
+
+
+def _tensors(rows: Mapping[str, list[float]]) -> dict[str, Tensor]:
+    return {name: torch.tensor(row, dtype=torch.float64) for name, row in rows.items()}
 
 
 def _kinds(digits: Tensor, seed: int) -> dict[str, Tensor]:
@@ -493,16 +472,18 @@ def _digits(config: Config, seed: int, device: torch.device | str) -> tuple[Tens
 def _train(net: nn.Module, copies: list[Tensor], config: Config, seed: int) -> None:
     """Show each digit in one of its copies, at random, and ask which."""
     generator = torch.Generator().manual_seed(2000 + seed)
-    count = len(copies[0])
     images = torch.stack(copies).float()
-    optimizer = torch.optim.Adam(net.parameters(), lr=config.lr)
-    steps = config.epochs * math.ceil(count / config.batch_size)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    net.train()
-    for _ in range(config.epochs):
-        for batch in torch.randperm(count, generator=generator).split(config.batch_size):
-            chosen = torch.randint(len(copies), (len(batch),), generator=generator).to(images.device)
-            optimizer.zero_grad()
-            F.cross_entropy(net(images[chosen, batch.to(images.device)]), chosen).backward()
-            optimizer.step()
-            schedule.step()
+
+    def loss(batch: Tensor) -> Tensor:
+        chosen = torch.randint(len(copies), (len(batch),), generator=generator).to(images.device)
+        return F.cross_entropy(net(images[chosen, batch]), chosen)
+
+    train_epochs(
+        net,
+        len(copies[0]),
+        loss,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        lr=config.lr,
+        generator=generator,
+    )

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from .. import data
 from ..layers import MessagePassingNetwork, PermutationLinear, edge_list
-from .presets import choose
+from .presets import choose, named
+from .results import ModelResult
 from .training import by_seed, progress_bar, train_epochs
 
 __all__ = ["MODELS", "PRESETS", "Config", "Model", "OrderTwo", "Result", "fit", "network", "relabel", "run"]
@@ -207,7 +208,7 @@ def _connected(count: int, points: int, generator: torch.Generator) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(ModelResult):
     """What a run measured, for each model by name.
 
     Attributes:
@@ -233,9 +234,8 @@ class Result:
         """The test error of each model: seeds, and the interval of the mean."""
         from ..figures import bars_with_intervals
 
-        modes = {name: model.mode for name, model in self.config.models.items()}
         label = "test error (1: always the mean)"
-        return bars_with_intervals(self.error, modes=modes, xlabel=label, title=title, decimals=2, ax=ax)
+        return bars_with_intervals(self.error, modes=self.modes, xlabel=label, title=title, decimals=2, ax=ax)
 
 
 def fit(
@@ -260,10 +260,7 @@ def fit(
     Chapter: Sets and graphs
     """
     config = choose(config, PRESETS)
-    if isinstance(model, str):
-        if model not in MODELS:
-            raise ValueError(f"there is no model {model!r}; there are {', '.join(MODELS)}.")
-        model = MODELS[model]
+    model = named(model, MODELS, "model")
     x, y, x_test, y_test = (part.to(device) for part in _load(config, seed))
     net = network(model, config.points, generator=torch.Generator().manual_seed(1000 + seed)).to(device)
     order, labels = (torch.Generator().manual_seed(start + seed) for start in (2000, 3000))

@@ -7,8 +7,7 @@ products, or a perceptron that treats the coordinates as numbers. What comes aft
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,7 +17,8 @@ from torch import Tensor, nn
 from .. import data
 from ..layers import VectorInvariants, VectorLinear, VectorReLU, neighbor_vectors
 from ..representation import haar_sample, irreps, o3, so3
-from .presets import choose
+from .presets import choose, named
+from .results import ModelResult
 from .training import by_seed, train_epochs
 
 __all__ = ["MODELS", "PRESETS", "CloudClassifier", "Config", "Model", "Result", "cloud_vectors", "fit", "run", "turn"]
@@ -220,7 +220,7 @@ def turn(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(ModelResult):
     """What a run measured, for each model by name.
 
     Attributes:
@@ -247,27 +247,13 @@ class Result:
         """Accuracy on upright and on turned test clouds: seeds, and 95 % intervals of their mean."""
         from ..figures import bars_with_intervals, panels
 
-        modes = {name: model.mode for name, model in self.config.models.items()}
         figure, axes = panels(1, 2, height=0.95 + 0.34 * len(self.upright))
         measures = {"upright test clouds": self.upright, "test clouds turned at random": self.turned}
         for ax, (title, values) in zip(axes, measures.items(), strict=True):
             groups = {name: 100 * value for name, value in values.items()}
-            bars_with_intervals(groups, modes=modes, xlabel="accuracy (%)", title=title, decimals=0, ax=ax)
+            bars_with_intervals(groups, modes=self.modes, xlabel="accuracy (%)", title=title, decimals=0, ax=ax)
             ax.set_xlim(0, 105)
         return figure
-
-    def save(self, path: str | Path) -> None:
-        """Write the result to a file that `load` reads."""
-        torch.save(asdict(self), path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Result:
-        """The result that `save` wrote."""
-        stored = torch.load(path, weights_only=True)
-        given = stored.pop("config")
-        models = {name: Model(**model) for name, model in given.pop("models").items()}
-        given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-        return cls(config=Config(**given, models=models), **stored)
 
 
 def fit(
@@ -291,10 +277,7 @@ def fit(
     Chapter: Vectors in space
     """
     config = choose(config, PRESETS)
-    if isinstance(model, str):
-        if model not in config.models:
-            raise ValueError(f"there is no model {model!r}; there are {', '.join(config.models)}.")
-        model = config.models[model]
+    model = named(model, config.models, "model")
     (x, y), (x_test, y_test) = _clouds(config, seed, device)
     return _train(model, config, seed, cloud_vectors(x, config.scales, cross=model.cross), y), x_test, y_test
 

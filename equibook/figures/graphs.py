@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 
 from .arrays import Array, Numbers, numbers
 from .plots import panels
-from .style import COLORS, GREY, PAGE, Figure, styled
+from .style import COLORS, GREY, PAGE, Figure, in_inches, styled
 
 __all__ = ["graph_drawings", "partition_picture", "reorderings"]
 
@@ -78,7 +78,7 @@ def graph_drawings(
     head = 0.3 if titles else 0.0
     width, height = columns * size, rows * (size + head)
     with styled():
-        figure, ax = _inches(width, height)
+        figure, ax = in_inches(width, height)
         for k, (A, kind) in enumerate(zip(tiles, kinds, strict=True)):
             x = (k % columns + 0.5) * size
             y = (k // columns) * (size + head) + head + size / 2
@@ -87,15 +87,6 @@ def graph_drawings(
             if titles:
                 ax.text(x, y - size / 2 + 0.02, titles[k], ha="center", va="bottom")
     return figure
-
-
-def _inches(width: float, height: float) -> tuple[Figure, matplotlib.axes.Axes]:
-    """A figure with one axes whose units are inches, y downwards."""
-    figure = Figure(figsize=(width, height))
-    ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    ax.set(xlim=(0, width), ylim=(height, 0))
-    ax.set_axis_off()
-    return figure, ax
 
 
 def _draw_graph(
@@ -139,7 +130,7 @@ def partition_picture(matrix: Array, pattern: Sequence[int]) -> Figure:
         raise ValueError(f"give a matrix (n, n) and a pattern of four; got {X.shape} and {tuple(pattern)!r}.")
     side = 1.75
     with styled():
-        figure, ax = _inches(5.6, side + 0.75)
+        figure, ax = in_inches(5.6, side + 0.75)
         ax.text(2.8, 0.26, _formula(pattern), ha="center", va="center", size=14)
         _draw_matrix(ax, X, 0.05, 0.7, side, "$X$")
         _draw_pattern(ax, pattern, 2.8, 0.7 + side / 2)

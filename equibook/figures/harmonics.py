@@ -20,7 +20,7 @@ from matplotlib.patches import Circle, Polygon
 from ..representation.harmonics import circular_harmonics, spherical_harmonics
 from .arrays import Array, Numbers, numbers
 from .pictures import DIVERGING, _check_length, _limit
-from .style import COLORS, GREY, PAGE, Figure, styled
+from .style import COLORS, GREY, PAGE, Figure, in_inches, styled
 
 __all__ = ["aliasing", "globe_spectra", "globes", "harmonic_pyramid"]
 
@@ -71,7 +71,7 @@ def globes(
     bound = _limit(list(values), limit)
     width, height = columns * (size + gap), rows * (size + gap + head)
     with styled():
-        figure, ax = _inches(width, height)
+        figure, ax = in_inches(width, height)
         for k, value in enumerate(values):
             row, column = divmod(k, columns)
             x, y = (column + 0.5) * (size + gap), (row + 0.5) * (size + gap) + (row + 1) * head
@@ -105,7 +105,7 @@ def harmonic_pyramid(degree: int = 3, *, size: float = 0.65) -> Figure:
     step = min(size + 0.12, (PAGE - side) / (2 * degree + 1))
     values = _on_disc(np.eye((degree + 1) ** 2))
     with styled():
-        figure, ax = _inches(side + (2 * degree + 1) * step, (degree + 1) * step)
+        figure, ax = in_inches(side + (2 * degree + 1) * step, (degree + 1) * step)
         for l in range(degree + 1):
             y = (l + 0.5) * step
             ax.text(0, y, f"$l = {l}$", ha="left", va="center")
@@ -153,7 +153,7 @@ def globe_spectra(
     width = (5.8, 5.4, PAGE)[n - 1]  # no wider than need be: a phone shrinks what is wide
     height = head + size + (bars + 0.75 if n > 1 else 0.3)
     with styled():
-        figure, ax = _inches(width, height)
+        figure, ax = in_inches(width, height)
         for k in range(n):
             if n > 1:
                 left, right = 0.75 + k * (width - 0.75) / n, 0.6 + (k + 1) * (width - 0.75) / n
@@ -225,15 +225,6 @@ def _coefficients(value: Array) -> Numbers:
 
 def _blocks(c: Numbers) -> list[Numbers]:
     return np.split(c, [l * l for l in range(1, math.isqrt(len(c)))])
-
-
-def _inches(width: float, height: float) -> tuple[Figure, matplotlib.axes.Axes]:
-    """A figure with one axes whose units are inches, from the top left corner."""
-    figure = Figure(figsize=(width, height))
-    ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    ax.set(xlim=(0, width), ylim=(height, 0))
-    ax.set_axis_off()
-    return figure, ax
 
 
 def _axes_of_view() -> Numbers:

@@ -13,9 +13,9 @@ import matplotlib.axes
 import numpy as np
 
 from .arrays import Array, Numbers, numbers
-from .harmonics import _axes_of_view, _blocks, _draw_blocks, _inches
+from .harmonics import _axes_of_view, _blocks, _draw_blocks
 from .pictures import _check_length
-from .style import COLORS, GREY, PAGE, Figure, styled
+from .style import COLORS, GREY, PAGE, Figure, in_inches, styled
 
 __all__ = ["cloud_spectrum", "clouds"]
 
@@ -68,7 +68,7 @@ def clouds(
     columns = min(n, columns or max(1, int((PAGE + gap) / (size + gap))))
     rows = math.ceil(n / columns)
     with styled():
-        figure, ax = _inches(columns * (size + gap), rows * (size + gap + head))
+        figure, ax = in_inches(columns * (size + gap), rows * (size + gap + head))
         for k in range(n):
             row, column = divmod(k, columns)
             center = (column + 0.5) * (size + gap), (row + 0.5) * (size + gap) + (row + 1) * head
@@ -120,7 +120,7 @@ def cloud_spectrum(
     tall = limit or 1.05 * max(float(np.linalg.norm(block)) for block in _blocks(c)) or 1.0
     width, height = 5.8, size + 0.3
     with styled():
-        figure, ax = _inches(width, height)
+        figure, ax = in_inches(width, height)
         center = size / 2 + 0.05, height / 2
         bound = reach or _reach(x, tips)
         if spokes:

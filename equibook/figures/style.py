@@ -124,6 +124,15 @@ def styled() -> Iterator[None]:
         yield
 
 
+def in_inches(width: float, height: float) -> tuple[Figure, matplotlib.axes.Axes]:
+    """A figure with one axes whose units are inches, y downwards."""
+    figure = Figure(figsize=(width, height))
+    ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    ax.set(xlim=(0, width), ylim=(height, 0))
+    ax.set_axis_off()
+    return figure, ax
+
+
 def kernel_shell() -> Any | None:
     """The running IPython shell if it belongs to a notebook's kernel, else None."""
     ipython = sys.modules.get("IPython")

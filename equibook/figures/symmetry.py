@@ -15,7 +15,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon,
 
 from ..representation import FiniteGroup, Polyhedron
 from .arrays import Array, Numbers, numbers
-from .style import GREY, PAGE, Figure, styled
+from .style import GREY, PAGE, Figure, in_inches, styled
 
 __all__ = ["cayley_graph", "families", "spheres", "wallpaper"]
 
@@ -81,7 +81,7 @@ def families(
         x += across + 0.16
     right = max(x + across for x, _, across in places)
     with styled():
-        figure, ax = _page(right + 0.02, y + head + high + 2 * pad + 0.02)
+        figure, ax = in_inches(right + 0.02, y + head + high + 2 * pad + 0.02)
         for (x, y, across), members, title in zip(places, groups, titles, strict=True):
             box = FancyBboxPatch(
                 (x + 0.06, y + head + 0.06), across - 0.12, high + 2 * pad - 0.12, boxstyle="round,pad=0.06"
@@ -92,15 +92,6 @@ def families(
             for k, member in enumerate(members):
                 _draw_tile(ax, array[member], x + pad + k * step, y + head + pad, cell)
     return figure
-
-
-def _page(width: float, height: float) -> tuple[Figure, matplotlib.axes.Axes]:
-    """A figure with one axes whose units are inches, y downwards."""
-    figure = Figure(figsize=(width, height))
-    ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    ax.set(xlim=(0, width), ylim=(height, 0))
-    ax.set_axis_off()
-    return figure, ax
 
 
 def _draw_tile(ax: matplotlib.axes.Axes, tile: Numbers, x: float, y: float, cell: float) -> None:
@@ -153,7 +144,7 @@ def cayley_graph(
     points = _positions(G, start)
     depth = points[:, 2] if solid else np.zeros(G.order)
     with styled():
-        figure, ax = _page(size, size + 0.3)
+        figure, ax = in_inches(size, size + 0.3)
         radius = 0.5 * size - (0.1 if solid else 0.28)
         x, y = size / 2 + radius * points[:, 0], size / 2 - radius * points[:, 1]
         dot, head = (3.0, "-|>,head_length=4,head_width=2") if solid else (14.0, "-|>,head_length=7,head_width=3")
@@ -250,7 +241,7 @@ def wallpaper(
     corners = numbers(motif, "motif")
     with styled():
         head = 0.3 if title else 0.04
-        figure, ax = _page(size + 0.04, size + head + 0.02)
+        figure, ax = in_inches(size + 0.04, size + head + 0.02)
         unit = size / cells
         for k in range(cells + 1):
             ax.plot([0.02, 0.02 + size], [head + k * unit] * 2, color=GREY, alpha=0.4, linewidth=0.8, linestyle="-")
@@ -311,7 +302,7 @@ def spheres(
     rows = math.ceil(len(clouds) / columns)
     head, gap = 0.32, 0.2
     with styled():
-        figure, ax = _page(columns * (size + gap), rows * (size + head + 0.1))
+        figure, ax = in_inches(columns * (size + gap), rows * (size + head + 0.1))
         for index, (title, cloud) in enumerate(clouds.items()):
             row, column = divmod(index, columns)
             center = gap / 2 + size / 2 + column * (size + gap), head + size / 2 + row * (size + head + 0.1)

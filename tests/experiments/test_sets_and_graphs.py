@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -123,6 +124,14 @@ def test_products_count_triangles_in_regular_graphs() -> None:
     models = {name: triangles.MODELS[name] for name in ("order 2", "order 2, products")}
     result = triangles.run("regular", models=models, seeds=1)
     assert float(result.error["order 2, products"]) < 0.5 < 0.9 < float(result.error["order 2"])
+
+
+def test_a_result_goes_to_a_file_and_comes_back(tmp_path: Path) -> None:
+    result = triangles.run(TINY)
+    result.save(tmp_path / "triangles.pt")
+    loaded = triangles.Result.load(tmp_path / "triangles.pt")
+    assert loaded.config == result.config and loaded.modes == result.modes
+    assert all(torch.equal(loaded.error[name], values) for name, values in result.error.items())
 
 
 def test_costs() -> None:
