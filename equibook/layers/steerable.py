@@ -21,7 +21,9 @@ from torch import Tensor
 
 from ..representation import FiniteGroup, LieGroup, Representation, irreps, o2, restrict, so2
 from ..representation.harmonics import circular_harmonics
+from ..representation.representations import Regular
 from .convolution import FieldConv2d
+from .expansion import components
 from .inputs import expect_representation
 
 __all__ = ["Rings", "SteerableConv2d"]
@@ -106,6 +108,14 @@ class Rings:
         """An orthonormal basis of the filters V → W: (n, W.dim, V.dim, k²), float64."""
         return _basis(self, V, W)
 
+    def starts(self, V: Representation, W: Representation) -> Tensor:
+        """What a first draw combines with independent weights: coordinates (filters, n) of the single rings' filters.
+
+        Neighboring rings overlap, so such a combination is smoother than one of orthonormal filters, and
+        commutes better with small turns.
+        """
+        return _orthonormal(self, V, W)[1]
+
     def samples(self) -> list[tuple[int, Tensor]]:
         """Each ring's harmonics at the pixels: pairs of a frequency f and (dim ℋ_f, k²) values."""
         k = self.kernel_size
@@ -130,25 +140,38 @@ def _trusted(r: float, half: int) -> float:
 
 @lru_cache(maxsize=256)
 def _basis(rings: Rings, V: Representation, W: Representation) -> Tensor:
-    found = []
-    for f, values in rings.samples():
-        maps = _coupling(f, V, W)
-        found.append(torch.einsum("nwcv,cp->nwvp", maps, values))
+    return _orthonormal(rings, V, W)[0]
+
+
+@lru_cache(maxsize=256)
+def _orthonormal(rings: Rings, V: Representation, W: Representation) -> tuple[Tensor, Tensor]:
+    """The orthonormal basis, and the coordinates in it of the normalized filters of each ring and frequency."""
+    found = [torch.einsum("nwcv,cp->nwvp", _coupling(f, V, W), values) for f, values in rings.samples()]
     filters = torch.cat(found)
-    # Rings overlap, and sampled harmonics need not be orthogonal: take the orthonormal basis nearest to them.
-    flat = filters.flatten(1)
-    flat = flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-300)
-    values, vectors = torch.linalg.eigh(flat @ flat.mT)
-    kept = values > NEGLIGIBLE * values.amax(dim=0, keepdim=True) if len(values) else values > 0
-    scaled = vectors[:, kept] * values[kept].rsqrt()
-    mix = scaled @ vectors[:, kept].mT if bool(kept.all()) else scaled.mT
-    return (mix @ flat).view(-1, *filters.shape[1:])
+    if len(filters) == 0:
+        return filters, filters.new_zeros(0, 0)
+    # Rings overlap, and sampled harmonics need not be orthogonal: take the orthonormal basis nearest to
+    # them, among those that share entries. The others are orthogonal, and their zeros are kept.
+    bases, starts = [], []
+    for part in components(filters):
+        flat = filters[part].flatten(1)
+        flat = flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-300)
+        values, vectors = torch.linalg.eigh(flat @ flat.mT)
+        kept = values > NEGLIGIBLE * values[-1]
+        scaled = vectors[:, kept] * values[kept].rsqrt()
+        mix = scaled @ vectors[:, kept].mT if bool(kept.all()) else scaled.mT
+        bases.append(mix @ flat)
+        starts.append(flat @ bases[-1].mT)
+    return torch.cat(bases).view(-1, *filters.shape[1:]), torch.block_diag(*starts)
 
 
 @lru_cache(maxsize=1024)
 def _coupling(f: int, V: Representation, W: Representation) -> Tensor:
     """A basis of Hom_G(ℋ_f ⊗ V, W): (n, W.dim, dim ℋ_f, V.dim)."""
     waves = harmonic(V.group, f)
+    if isinstance(W, Regular):  # one row decides the others: A = Σ_g e_g (ρ(g) a)ᵀ, with few entries where V is regular
+        rho = (waves * V).matrix(V.group.elements)
+        return (rho.permute(2, 0, 1) / V.group.order**0.5).unflatten(2, (waves.dim, V.dim))
     return (waves * V >> W).basis().unflatten(2, (waves.dim, V.dim))
 
 

@@ -51,6 +51,10 @@ class Couplings:
                 row, start = row + n, start + width
         return basis
 
+    def starts(self, U: Representation, W: Representation) -> Tensor:
+        """The paths themselves: the basis is theirs."""
+        return torch.eye(len(self.basis(U, W)), dtype=torch.float64)
+
 
 @lru_cache(maxsize=4096)
 def _coefficients(U: Representation, V: Representation, W: Representation) -> Tensor:

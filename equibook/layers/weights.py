@@ -29,6 +29,9 @@ class Window(Protocol):
     def basis(self, V: Representation, W: Representation) -> Tensor:
         """An orthonormal basis: (n, W.dim, V.dim, dim), float64."""
 
+    def starts(self, V: Representation, W: Representation) -> Tensor:
+        """The coordinates (maps, n) of the maps that the first draw combines with independent weights."""
+
 
 class IntertwinerWeight(nn.Module):
     r"""A learnable element of Hom_G(P ⊗ V, W), by its coordinates in an orthonormal basis.
@@ -37,7 +40,8 @@ class IntertwinerWeight(nn.Module):
     copies of V_i and W_j share one basis of Hom_G(P ⊗ V_i, W_j). All coordinates are one parameter,
     block after block, each of shape (n_j, m_i, dim Hom_G) and drawn from a normal law whose variance is
     dim W_j / Σ_i m_i dim Hom_G(P ⊗ V_i, W_j): white input of unit variance then leaves with unit
-    variance, on average over the coordinates of W_j, whatever the group.
+    variance, on average over the coordinates of W_j, whatever the group. (A `Window` may have the first
+    weights combine other maps than its basis; the law of the variance is the same.)
 
     Args:
         source: V.
@@ -71,13 +75,14 @@ class IntertwinerWeight(nn.Module):
         self.window = trivial(source.group) if window is None else window
         self.shape = target.dim, source.dim, self.window.dim
         blocks = self._blocks()
-        fans = [0] * len(target.summands)
-        for block in blocks:
-            fans[block.j] += block.shape[1] * block.shape[2]
-        draws = [
-            torch.randn(block.shape, generator=generator).flatten() * (block.basis.shape[1] / fans[block.j]) ** 0.5
-            for block in blocks
-        ]
+        starts = [self._start(block) for block in blocks]
+        fans = [0.0] * len(target.summands)
+        for block, start in zip(blocks, starts, strict=True):
+            fans[block.j] += block.copies[1] * float(start.square().sum())
+        draws = []
+        for block, start in zip(blocks, starts, strict=True):
+            free = torch.randn(*block.copies, len(start), generator=generator)
+            draws.append((free @ start.to(free)).flatten() * (block.basis.shape[1] / fans[block.j]) ** 0.5)
         self.coordinates = nn.Parameter(torch.cat(draws)) if blocks else None
         self._places = {(block.j, block.i): (block.start, block.stop, block.shape) for block in blocks}
         self._empty: Tensor  # knows dtype and device where Hom_G = 0
@@ -104,6 +109,12 @@ class IntertwinerWeight(nn.Module):
                 if len(basis):
                     found.append(Block(j, i, (n, m), basis, found[-1].stop if found else 0))
         return found
+
+    def _start(self, block: Block) -> Tensor:
+        """The coordinates of the maps that the first draw combines with independent weights: (maps, dim)."""
+        if isinstance(self.window, Representation):
+            return torch.eye(len(block.basis), dtype=torch.float64)
+        return self.window.starts(self.source.summands[block.i][0], self.target.summands[block.j][0])
 
     def _filters(self, V: Representation, W: Representation) -> Tensor:
         """An orthonormal basis of the maps between one copy of V and one of W: (dim, W.dim, V.dim, P.dim)."""

@@ -164,3 +164,17 @@ def test_double_is_as_exact_as_float64() -> None:
 def test_errors_say_what_was_given(attempt: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         attempt()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("G", [eq.cyclic(8), eq.dihedral(3), eq.so2()], ids=str)
+def test_first_weights_combine_the_filters_of_single_rings(G: eq.FiniteGroup | LieGroup) -> None:
+    """Their coordinates have the filters' scalar products, and a mean square of 1 each."""
+    V = eq.regular(G) if isinstance(G, eq.FiniteGroup) else eq.irreps(G, 1)[1]
+    rings = Rings.default(5)
+    starts = rings.starts(V, V)
+    filters = starts @ rings.basis(V, V).flatten(1)
+    assert torch.allclose(filters.norm(dim=1), torch.ones(len(starts), dtype=torch.float64))
+    assert float((starts @ starts.mT - torch.eye(len(starts))).abs().max()) > 0.1  # neighboring rings overlap
+    size = filters.view(len(starts), -1, 25).norm(dim=1)
+    on_center = size[:, 12] > 0.999  # the ring of radius 0
+    assert bool(on_center.any()) and float(size[on_center, :12].max()) < 1e-6
