@@ -204,31 +204,29 @@ class _Parts(nn.Module):
 
 
 class _Products(nn.Module):
-    """Several blocks: those with as many copies and as many entries are multiplied with their bases together.
+    """Several blocks: those with as many copies are multiplied with their bases together, if they are of like sizes.
 
-    Bases of different dimensions are filled up with zeros, and so are the coordinates.
+    Smaller bases are filled up with zeros, and so are the coordinates.
     """
 
     def __init__(self, layout: _Layout, blocks: list[Block]) -> None:
         super().__init__()
-        batches: dict[tuple[int, int], list[Block]] = {}
-        for block in blocks:
-            n, m, _ = block.shape
-            batches.setdefault((n * m, block.basis[0].numel()), []).append(block)
         zero = max(block.stop for block in blocks)  # the number of one more coordinate, which is 0
         index = torch.full(layout.shape, -1, dtype=torch.int32)
-        padded, self._sizes, start = [], [], 0
-        for number, ((copies, entries), batch) in enumerate(batches.items()):
-            dim = max(len(block.basis) for block in batch)
+        padded, self._sizes, start, filled = [], [], 0, -1
+        for number, batch in enumerate(_batches(blocks)):
+            copies = batch[0].copies[0] * batch[0].copies[1]
+            dim, entries = (max(sizes) for sizes in zip(*map(_size, batch), strict=True))
             basis = torch.zeros(len(batch), dim, entries, dtype=torch.float64)
             for place, block in zip(basis, batch, strict=True):
-                n, m, used = block.shape
-                place[:used] = block.basis.flatten(1)
-                own = torch.arange(block.start, block.stop).view(copies, used)
-                padded.append(F.pad(own, (0, dim - used), value=zero).flatten())
-                rows, columns, pixels = block.basis.shape[1:]
-                numbers = torch.arange(start, start + copies * entries, dtype=torch.int32)
-                layout.part(index, block).copy_(numbers.view(n, m, rows, columns, pixels).transpose(1, 2))
+                used, own = _size(block)
+                place[:used, :own] = block.basis.flatten(1)
+                coordinates = torch.arange(block.start, block.stop).view(copies, used)
+                padded.append(F.pad(coordinates, (0, dim - used), value=zero).flatten())
+                numbers = torch.arange(start, start + copies * entries, dtype=torch.int32).view(*block.copies, entries)
+                shape = block.basis.shape[1:]
+                layout.part(index, block).copy_(numbers[..., :own].unflatten(2, shape).transpose(1, 2))
+                filled = start + own if own < entries else filled  # an entry that is 0
                 start += copies * entries
             self._sizes.append((len(batch), copies, dim))
             self.register_buffer(f"basis_{number}", basis, persistent=False)
@@ -237,8 +235,8 @@ class _Products(nn.Module):
         self.gather: Tensor | None
         self.index: Tensor
         self.register_buffer("gather", None if ordered else gather, persistent=False)
-        self._has_zeros = bool((index < 0).any())
-        index[index < 0] = start
+        self._appends_zero = filled < 0 and bool((index < 0).any())
+        index[index < 0] = start if filled < 0 else filled
         self.register_buffer("index", index.flatten(), persistent=False)
 
     def forward(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -249,6 +247,31 @@ class _Products(nn.Module):
             (piece.view(size) @ self._buffers[f"basis_{number}"]).flatten()
             for number, (piece, size) in enumerate(zip(pieces, self._sizes, strict=True))
         ]
-        if self._has_zeros:
+        if self._appends_zero:
             entries.append(coordinates.new_zeros(1))
-        return torch.cat(entries).index_select(0, self.index).view(shape)
+        flat = entries[0] if len(entries) == 1 else torch.cat(entries)
+        return flat.index_select(0, self.index).view(shape)
+
+
+def _size(block: Block) -> tuple[int, int]:
+    """The coordinates and the entries of one copy."""
+    return len(block.basis), block.basis[0].numel()
+
+
+def _batches(blocks: list[Block]) -> list[list[Block]]:
+    """The blocks that are multiplied together: as many copies, and filling up at most triples the work."""
+    alike: dict[tuple[int, ...], list[Block]] = {}
+    for block in blocks:
+        alike.setdefault((block.copies[0] * block.copies[1],), []).append(block)
+    found = []
+    for batch in alike.values():
+        sizes = [_size(block) for block in batch]
+        dim, entries = (max(side) for side in zip(*sizes, strict=True))
+        if len(batch) * dim * entries <= 3 * sum(d * e for d, e in sizes):
+            found.append(batch)
+            continue
+        exact: dict[int, list[Block]] = {}
+        for block in batch:
+            exact.setdefault(_size(block)[1], []).append(block)
+        found.extend(exact.values())
+    return found
