@@ -64,8 +64,7 @@ def expansion(source: Representation, target: Representation, pixels: int, block
     if whole and not is_vector and all(_is_orbits(block.basis) for block in blocks):
         return _Lookup(layout, blocks)
     if whole and len(blocks) == 1:
-        parts = independent_parts(blocks[0].basis)
-        return _Product(blocks[0]) if parts is None else _Parts(blocks[0], parts)
+        return _Product(blocks[0])
     return _Products(layout, blocks)
 
 
@@ -95,39 +94,6 @@ def _is_orbits(basis: Tensor) -> bool:
     flat = basis.flatten(1)
     one_value = (flat == 0) | (flat == flat.amax(dim=1, keepdim=True))  # not (1, −1)/√2, from C_2 to its sign
     return bool(one_value.all() and ((flat != 0).sum(dim=0) == 1).all())
-
-
-def components(basis: Tensor) -> list[Tensor]:
-    """The numbers of the basis elements, (dim, W.dim, V.dim, pixels), that are joined by entries (w, v) they share."""
-    touched = basis.ne(0).any(dim=3).flatten(1).float()
-    joined = touched @ touched.mT > 0
-    labels = torch.arange(len(basis))
-    while True:
-        spread = torch.where(joined, labels, len(basis)).amin(dim=1).minimum(labels)
-        if spread.equal(labels):
-            return [(labels == first).nonzero().flatten() for first in labels.unique()]
-        labels = spread
-
-
-def independent_parts(basis: Tensor) -> Tensor | None:
-    """The entries (w, v), numbered in one row, of each of several parts of a basis, if it splits into alike ones.
-
-    Filters into a regular field do: one row of the field decides the others, and each entry of the row
-    decides its own orbit.
-
-    Returns:
-        (parts, entries), or None where the parts are not runs of equally many basis elements with equally many
-        entries, or where there is one part alone.
-    """
-    parts = components(basis)
-    if len(parts) < 2 or len({len(part) for part in parts}) > 1:
-        return None
-    if not torch.cat(parts).equal(torch.arange(len(basis))):
-        return None
-    entries = [basis[part].ne(0).any(dim=3).any(dim=0).flatten().nonzero().flatten() for part in parts]
-    if len({len(own) for own in entries}) > 1 or sum(map(len, entries)) != basis[0, ..., 0].numel():
-        return None
-    return torch.stack(entries)
 
 
 class _Lookup(nn.Module):
@@ -175,32 +141,6 @@ class _Product(nn.Module):
         if m == 1:
             return entries.view(shape)
         return entries.view(n, m, self._rows, -1).transpose(1, 2).reshape(shape)
-
-
-class _Parts(nn.Module):
-    """One block whose basis splits into parts with entries of their own: a product for each, and a look-up."""
-
-    def __init__(self, block: Block, parts: Tensor) -> None:
-        super().__init__()
-        n, m, dim = block.shape
-        count, entries = parts.shape
-        _, rows, columns, pixels = block.basis.shape
-        flat = block.basis.view(count, dim // count, rows * columns, pixels)
-        places = parts[:, None, :, None].expand(-1, dim // count, -1, pixels)
-        self._size = n * m, count, dim // count
-        self.basis: Tensor
-        self.index: Tensor
-        self.register_buffer("basis", flat.gather(2, places).flatten(2), persistent=False)
-        index = torch.empty(n, m, rows * columns, pixels, dtype=torch.int32)
-        numbers = torch.arange(count * n * m * entries * pixels, dtype=torch.int32)
-        numbers = numbers.view(count, n, m, entries, pixels).permute(1, 2, 0, 3, 4)
-        index[:, :, parts.flatten()] = numbers.flatten(2, 3)
-        index = index.view(n, m, rows, columns, pixels).transpose(1, 2)
-        self.register_buffer("index", index.flatten(), persistent=False)
-
-    def forward(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
-        entries = coordinates.view(self._size).transpose(0, 1) @ self.basis
-        return entries.flatten().index_select(0, self.index).view(shape)
 
 
 class _Products(nn.Module):

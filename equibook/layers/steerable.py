@@ -21,9 +21,7 @@ from torch import Tensor
 
 from ..representation import FiniteGroup, LieGroup, Representation, irreps, o2, restrict, so2
 from ..representation.harmonics import circular_harmonics
-from ..representation.representations import Regular
 from .convolution import FieldConv2d
-from .expansion import components
 from .inputs import expect_representation
 
 __all__ = ["Rings", "SteerableConv2d"]
@@ -148,30 +146,21 @@ def _orthonormal(rings: Rings, V: Representation, W: Representation) -> tuple[Te
     """The orthonormal basis, and the coordinates in it of the normalized filters of each ring and frequency."""
     found = [torch.einsum("nwcv,cp->nwvp", _coupling(f, V, W), values) for f, values in rings.samples()]
     filters = torch.cat(found)
-    if len(filters) == 0:
-        return filters, filters.new_zeros(0, 0)
-    # Rings overlap, and sampled harmonics need not be orthogonal: take the orthonormal basis nearest to
-    # them, among those that share entries. The others are orthogonal, and their zeros are kept.
-    bases, starts = [], []
-    for part in components(filters):
-        flat = filters[part].flatten(1)
-        flat = flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-300)
-        values, vectors = torch.linalg.eigh(flat @ flat.mT)
-        kept = values > NEGLIGIBLE * values[-1]
-        scaled = vectors[:, kept] * values[kept].rsqrt()
-        mix = scaled @ vectors[:, kept].mT if bool(kept.all()) else scaled.mT
-        bases.append(mix @ flat)
-        starts.append(flat @ bases[-1].mT)
-    return torch.cat(bases).view(-1, *filters.shape[1:]), torch.block_diag(*starts)
+    # Rings overlap, and sampled harmonics need not be orthogonal: take the orthonormal basis nearest to them.
+    flat = filters.flatten(1)
+    flat = flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-300)
+    values, vectors = torch.linalg.eigh(flat @ flat.mT)
+    kept = values > NEGLIGIBLE * values.amax(dim=0, keepdim=True) if len(values) else values > 0
+    scaled = vectors[:, kept] * values[kept].rsqrt()
+    mix = scaled @ vectors[:, kept].mT if bool(kept.all()) else scaled.mT
+    basis = mix @ flat
+    return basis.view(-1, *filters.shape[1:]), flat @ basis.mT
 
 
 @lru_cache(maxsize=1024)
 def _coupling(f: int, V: Representation, W: Representation) -> Tensor:
     """A basis of Hom_G(ℋ_f ⊗ V, W): (n, W.dim, dim ℋ_f, V.dim)."""
     waves = harmonic(V.group, f)
-    if isinstance(W, Regular):  # one row decides the others: A = Σ_g e_g (ρ(g) a)ᵀ, with few entries where V is regular
-        rho = (waves * V).matrix(V.group.elements)
-        return (rho.permute(2, 0, 1) / V.group.order**0.5).unflatten(2, (waves.dim, V.dim))
     return (waves * V >> W).basis().unflatten(2, (waves.dim, V.dim))
 
 

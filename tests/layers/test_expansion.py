@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 import equibook as eq
-from equibook.layers.expansion import Block, components, expansion, independent_parts
+from equibook.layers.expansion import Block, expansion
 
 C4 = eq.cyclic(4)
 TURN, SIGN = eq.irreps(C4)[1], eq.irreps(C4)[2]
@@ -80,24 +80,3 @@ def test_the_coordinates_of_a_block_are_a_view() -> None:
     assert weight()[:3, 4].flatten().tolist() == [7.0, 7.0, 7.0]
     nothing = eq.IntertwinerWeight(TURN, ONE)
     assert nothing.coordinates is None and nothing.block(0, 0).shape == (1, 1, 0)
-
-
-def test_components_share_entries() -> None:
-    basis = torch.zeros(4, 2, 2, 1)
-    basis[0, 0, 0] = basis[1, 0, 0] = basis[1, 0, 1] = basis[3, 0, 1] = 1.0  # a chain: 0 and 1, then 1 and 3
-    basis[2, 1, 1] = 1.0
-    assert [part.tolist() for part in components(basis)] == [[0, 1, 3], [2]]
-    assert independent_parts(basis) is None  # not alike
-
-
-@pytest.mark.parametrize("G", [eq.cyclic(8), eq.dihedral(5)], ids=str)
-def test_filters_into_a_regular_field_are_independent_orbits(G: eq.FiniteGroup) -> None:
-    """The form with parts is taken, and gives the sum of the basis elements."""
-    V, W = 2 * eq.regular(G), 3 * eq.regular(G)
-    weight = eq.SteerableConv2d(V, W, 5).double().weight
-    assert type(weight._expansion).__name__ == "_Parts"
-    basis = weight.window.basis(eq.regular(G), eq.regular(G))
-    parts = independent_parts(basis)
-    assert parts is not None and parts.shape == (G.order, G.order)
-    expected = torch.einsum("nmd,dwvp->nwmvp", weight.block(0, 0).detach(), basis)
-    assert torch.allclose(weight().detach(), expected.reshape(W.dim, V.dim, -1), atol=1e-14)
