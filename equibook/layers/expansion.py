@@ -8,15 +8,26 @@ look-up carries the entries to their places.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..representation import Representation
 
-__all__ = ["Block", "expansion"]
+__all__ = ["Block", "Expansion", "expansion"]
+
+#: A matrix of at most this size is the fastest form: calls cost more than multiplications.
+SMALL = 2**15
+#: A look-up after the product costs as much as so many multiplications an entry.
+WORTHWHILE = 25
+#: One more product costs as much as so many multiplications.
+CALL = 2**18
+#: Entries that differ by less, as parts of the largest one, are equal.
+EQUAL = 2**-34
 
 
 class Block(NamedTuple):
@@ -47,25 +58,48 @@ class Block(NamedTuple):
         return self.start + n * m * dim
 
 
-def expansion(source: Representation, target: Representation, pixels: int, blocks: list[Block]) -> nn.Module:
-    """The module that takes all coordinates, and a shape, to all entries in this shape, in the fastest form.
-
-    Its constants are in float64; ``.to`` rounds them.
+def expansion(source: Representation, target: Representation, blocks: list[Block]) -> Expansion:
+    """The map from all coordinates to all entries, in the fastest form, with constants in float64.
 
     Args:
         source, target: V and W.
-        pixels: of a filter.
         blocks: those where Hom_G is not 0, at least one.
     """
-    layout = _Layout(source, target, pixels)
+    layout = _Layout(source, target, blocks[0].basis.shape[-1])
+    if blocks[-1].stop * math.prod(layout.shape) <= SMALL:  # as most biases are
+        return _Matrix(layout, blocks)
     whole = len(blocks) == len(source.summands) * len(target.summands)
-    # one coordinate for one source, as in most biases, needs no look-up
-    is_vector = len(blocks) == 1 and blocks[0].shape[1:] == (1, 1)
-    if whole and not is_vector and all(_is_orbits(block.basis) for block in blocks):
+    if whole and all(_is_orbits(block.basis) for block in blocks):
         return _Lookup(layout, blocks)
-    if whole and len(blocks) == 1:
+    parts = [_Distinct.of(block) for block in blocks]
+    if whole and len(blocks) == 1 and parts[0].saved < WORTHWHILE:
         return _Product(blocks[0])
-    return _Products(layout, blocks)
+    return _Products(layout, parts)
+
+
+class Expansion:
+    """A linear map from coordinates to entries, with constant arrays.
+
+    Not a module: a train step on a small image is so short that looking up the buffers of a module in
+    each call is a part of it.
+    """
+
+    def __call__(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """All entries, in this shape."""
+        raise NotImplementedError
+
+    def move(self, fn: Callable[[Tensor], Tensor]) -> Expansion:
+        """Replace every constant by its image, as ``torch.nn.Module._apply`` does with buffers."""
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(self, name, fn(value))
+            elif isinstance(value, list):
+                setattr(self, name, [fn(each) for each in value])
+        return self
+
+    def to(self, like: Tensor) -> Expansion:
+        """Go to a tensor's device, and round to its precision."""
+        return self.move(lambda constant: constant.to(like if constant.is_floating_point() else like.device))
 
 
 class _Layout:
@@ -96,7 +130,24 @@ def _is_orbits(basis: Tensor) -> bool:
     return bool(one_value.all() and ((flat != 0).sum(dim=0) == 1).all())
 
 
-class _Lookup(nn.Module):
+class _Matrix(Expansion):
+    """Few coordinates and few entries: the matrix of the map."""
+
+    def __init__(self, layout: _Layout, blocks: list[Block]) -> None:
+        matrix = torch.zeros(blocks[-1].stop, *layout.shape, dtype=torch.float64)
+        for block in blocks:
+            for number, row in enumerate(matrix[block.start : block.stop]):
+                copy, element = divmod(number, len(block.basis))
+                n, m = divmod(copy, block.copies[1])
+                layout.part(row, block)[n, :, m] = block.basis[element]
+        self._matrix = matrix.flatten(1).mT.contiguous()
+
+    def __call__(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
+        entries = torch.mv(self._matrix, coordinates)
+        return entries if len(shape) == 1 else entries.view(shape)
+
+
+class _Lookup(Expansion):
     """Every entry is a constant times one coordinate.
 
     The index, 32 bits an entry, takes the memory of one more weight; expanding is several times
@@ -104,7 +155,6 @@ class _Lookup(nn.Module):
     """
 
     def __init__(self, layout: _Layout, blocks: list[Block]) -> None:
-        super().__init__()
         index = torch.empty(layout.shape, dtype=torch.int32)
         scales = []
         for block in blocks:
@@ -113,105 +163,142 @@ class _Lookup(nn.Module):
             copies = block.start + dim * torch.arange(n * m, dtype=torch.int32)
             layout.part(index, block).copy_(copies.view(n, 1, m, 1, 1) + orbit[:, None])
             scales.append(block.basis.flatten(1).amax(dim=1).repeat(n * m))
-        self.scale: Tensor
-        self.index: Tensor
-        self.register_buffer("scale", torch.cat(scales), persistent=False)
-        self.register_buffer("index", index.flatten(), persistent=False)
+        self._scale = torch.cat(scales)
+        self._index = index.flatten()
 
-    def forward(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
-        return (coordinates * self.scale).index_select(0, self.index).view(shape)
+    def __call__(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
+        return (coordinates * self._scale).index_select(0, self._index).view(shape)
 
 
-class _Product(nn.Module):
+class _Product(Expansion):
     """One block: a product with its basis."""
 
     def __init__(self, block: Block) -> None:
-        super().__init__()
         self._shape = block.shape
         self._rows = block.basis.shape[1]
-        self.basis: Tensor
-        self.register_buffer("basis", block.basis.flatten(1), persistent=False)
+        self._basis = block.basis.flatten(1)
 
-    def forward(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
+    def __call__(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
         n, m, dim = self._shape
-        if dim == 1:
-            entries = coordinates.view(n * m, 1) * self.basis
-        else:
-            entries = coordinates.view(n * m, dim) @ self.basis
+        entries = torch.mm(coordinates.view(n * m, dim), self._basis)
         if m == 1:
             return entries.view(shape)
         return entries.view(n, m, self._rows, -1).transpose(1, 2).reshape(shape)
 
 
-class _Products(nn.Module):
-    """Several blocks: those with as many copies are multiplied with their bases together, if they are of like sizes.
+class _Products(Expansion):
+    """Products with the entries that differ, then a look-up.
 
-    Smaller bases are filled up with zeros, and so are the coordinates.
+    An entry that is equal to another one in all elements of a basis is computed once, which between
+    regular representations leaves one in |G| where G maps the grid to itself. Blocks with as many copies
+    are multiplied with their bases together; smaller bases are filled up with zeros.
     """
 
-    def __init__(self, layout: _Layout, blocks: list[Block]) -> None:
-        super().__init__()
-        zero = max(block.stop for block in blocks)  # the number of one more coordinate, which is 0
+    def __init__(self, layout: _Layout, parts: list[_Distinct]) -> None:
         index = torch.full(layout.shape, -1, dtype=torch.int32)
-        padded, self._sizes, start, filled = [], [], 0, -1
-        for number, batch in enumerate(_batches(blocks)):
-            copies = batch[0].copies[0] * batch[0].copies[1]
-            dim, entries = (max(sizes) for sizes in zip(*map(_size, batch), strict=True))
+        gather, start, filled = [], 0, -1
+        self._bases: list[Tensor] = []
+        lengths = []
+        for batch in _batches(parts):
+            copies = batch[0].copies
+            dim, entries = (max(sizes) for sizes in zip(*(part.size for part in batch), strict=True))
             basis = torch.zeros(len(batch), dim, entries, dtype=torch.float64)
-            for place, block in zip(basis, batch, strict=True):
-                used, own = _size(block)
-                place[:used, :own] = block.basis.flatten(1)
+            for place, part in zip(basis, batch, strict=True):
+                (used, own), block = part.size, part.block
+                place[:used, :own] = part.columns
                 coordinates = torch.arange(block.start, block.stop).view(copies, used)
-                padded.append(F.pad(coordinates, (0, dim - used), value=zero).flatten())
-                numbers = torch.arange(start, start + copies * entries, dtype=torch.int32).view(*block.copies, entries)
-                shape = block.basis.shape[1:]
-                layout.part(index, block).copy_(numbers[..., :own].unflatten(2, shape).transpose(1, 2))
+                # behind its own coordinates some others, which the zeros of the basis drop
+                gather.append(F.pad(coordinates, (0, dim - used), value=block.start).flatten())
+                first = start + entries * torch.arange(copies).view(*block.copies, 1, 1, 1)
+                layout.part(index, block).copy_(torch.where(part.places < 0, -1, first + part.places).transpose(1, 2))
                 filled = start + own if own < entries else filled  # an entry that is 0
                 start += copies * entries
-            self._sizes.append((len(batch), copies, dim))
-            self.register_buffer(f"basis_{number}", basis, persistent=False)
-        gather = torch.cat(padded).int()
-        ordered = gather.equal(torch.arange(zero, dtype=torch.int32))
-        self.gather: Tensor | None
-        self.index: Tensor
-        self.register_buffer("gather", None if ordered else gather, persistent=False)
+            lengths.append(len(batch) * copies * dim)
+            self._bases.append(basis)
+        self._lengths = tuple(lengths)
+        order = torch.cat(gather).int()
+        ordered = order.equal(torch.arange(len(order), dtype=torch.int32))
+        self._gather = None if ordered else order
         self._appends_zero = filled < 0 and bool((index < 0).any())
         index[index < 0] = start if filled < 0 else filled
-        self.register_buffer("index", index.flatten(), persistent=False)
+        self._index = index.flatten()
 
-    def forward(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
-        if self.gather is not None:
-            coordinates = F.pad(coordinates, (0, 1)).index_select(0, self.gather)
-        pieces = coordinates.split([blocks * copies * dim for blocks, copies, dim in self._sizes])
-        entries = [
-            (piece.view(size) @ self._buffers[f"basis_{number}"]).flatten()
-            for number, (piece, size) in enumerate(zip(pieces, self._sizes, strict=True))
-        ]
+    def __call__(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
+        if self._gather is not None:
+            coordinates = coordinates.index_select(0, self._gather)
+        pieces = coordinates.split(self._lengths) if len(self._lengths) > 1 else (coordinates,)
+        entries = [_multiply(piece, basis) for piece, basis in zip(pieces, self._bases, strict=True)]
         if self._appends_zero:
             entries.append(coordinates.new_zeros(1))
         flat = entries[0] if len(entries) == 1 else torch.cat(entries)
-        return flat.index_select(0, self.index).view(shape)
+        return flat.index_select(0, self._index).view(shape)
 
 
-def _size(block: Block) -> tuple[int, int]:
-    """The coordinates and the entries of one copy."""
-    return len(block.basis), block.basis[0].numel()
+def _multiply(coordinates: Tensor, bases: Tensor) -> Tensor:
+    """All entries of a batch of blocks, with bases (blocks, dim, columns)."""
+    blocks, dim, _ = bases.shape
+    if blocks == 1:  # a call less
+        return torch.mm(coordinates.view(-1, dim), bases[0]).view(-1)
+    return torch.bmm(coordinates.view(blocks, -1, dim), bases).view(-1)
 
 
-def _batches(blocks: list[Block]) -> list[list[Block]]:
-    """The blocks that are multiplied together: as many copies, and filling up at most triples the work."""
-    alike: dict[tuple[int, ...], list[Block]] = {}
-    for block in blocks:
-        alike.setdefault((block.copies[0] * block.copies[1],), []).append(block)
+class _Distinct(NamedTuple):
+    """The entries of a block that differ.
+
+    Args:
+        block: whose entries.
+        columns: what the elements of the basis have in these entries, (dim, columns).
+        places: the column of each entry, (W_j.dim, V_i.dim, pixels), and −1 where all elements are 0.
+    """
+
+    block: Block
+    columns: Tensor
+    places: Tensor
+
+    @classmethod
+    def of(cls, block: Block) -> _Distinct:
+        """Find them: equal columns have equal products with any vector, others hardly with a random one."""
+        flat = F.pad(block.basis.flatten(1), (1, 0))  # behind a column of zeros
+        draw = torch.randn(len(flat), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        keys = draw @ flat / flat.abs().amax()
+        kinds, which = keys.div(EQUAL).round().unique(return_inverse=True)
+        example = torch.zeros(len(kinds), dtype=torch.long).scatter_(0, which, torch.arange(len(which)))
+        if not torch.allclose(flat, flat[:, example[which]], atol=EQUAL, rtol=0):
+            example = which = torch.arange(len(which))  # a product was equal by chance: none are merged
+        nothing, which = which[0], which[1:]
+        columns = flat[:, example[torch.arange(len(example)) != nothing]]
+        places = torch.where(which == nothing, -1, which - (which > nothing).long())
+        return cls(block, columns, places.view(block.basis.shape[1:]))
+
+    @property
+    def copies(self) -> int:
+        """n · m."""
+        return self.block.copies[0] * self.block.copies[1]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The coordinates and the columns of one copy."""
+        return self.columns.shape[0], self.columns.shape[1]
+
+    @property
+    def saved(self) -> float:
+        """Multiplications an entry that are not done twice."""
+        dim, columns = self.size
+        return dim * (1 - columns / self.places.numel())
+
+
+def _batches(parts: list[_Distinct]) -> list[list[_Distinct]]:
+    """Those that are multiplied together: as many copies, and not much work that filling up adds."""
+    alike: dict[int, list[_Distinct]] = {}
+    for part in parts:
+        alike.setdefault(part.copies, []).append(part)
     found = []
-    for batch in alike.values():
-        sizes = [_size(block) for block in batch]
-        dim, entries = (max(side) for side in zip(*sizes, strict=True))
-        if len(batch) * dim * entries <= 3 * sum(d * e for d, e in sizes):
-            found.append(batch)
-            continue
-        exact: dict[int, list[Block]] = {}
-        for block in batch:
-            exact.setdefault(_size(block)[1], []).append(block)
-        found.extend(exact.values())
+    for copies, batch in alike.items():
+        exact: dict[tuple[int, int], list[_Distinct]] = {}
+        for part in batch:
+            exact.setdefault(part.size, []).append(part)
+        dim, columns = (max(side) for side in zip(*exact, strict=True))
+        own = sum(d * c * len(same) for (d, c), same in exact.items())
+        spent = copies * (len(batch) * dim * columns - own)
+        found.extend([batch] if spent <= CALL * (len(exact) - 1) else exact.values())
     return found

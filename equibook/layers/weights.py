@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..representation import Representation, trivial
-from .expansion import Block, expansion
+from .expansion import Block, Expansion, expansion
 
 __all__ = ["IntertwinerWeight", "Window"]
 
@@ -126,17 +126,18 @@ class IntertwinerWeight(nn.Module):
         """What `.to`, `.double`, `.cuda` call. In another precision the bases are rounded afresh from float64."""
         before = self._empty.dtype
         super()._apply(fn, recurse)
-        if self._empty.dtype != before and self.coordinates is not None:
-            self._expansion = self._expand_by(self._blocks())
+        if self._expansion is not None:
+            rounds = self._empty.dtype != before
+            self._expansion = self._expand_by(self._blocks()) if rounds else self._expansion.move(fn)
         return self
 
-    def _expand_by(self, blocks: list[Block]) -> nn.Module:
-        return expansion(self.source, self.target, self.window.dim, blocks).to(self._empty)
+    def _expand_by(self, blocks: list[Block]) -> Expansion:
+        return expansion(self.source, self.target, blocks).to(self._empty)
 
     def forward(self, *shape: int) -> Tensor:
         if self._expansion is None:
             return self._empty.new_zeros(shape or self.shape)
-        return self._expansion.forward(self.coordinates, shape or self.shape)
+        return self._expansion(self.coordinates, shape or self.shape)
 
     def extra_repr(self) -> str:
         if isinstance(self.window, Representation):

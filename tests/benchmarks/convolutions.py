@@ -84,19 +84,22 @@ class Unwrapped(nn.Module):
 
 
 def train_steps(device: torch.device, rounds: int) -> eq.data.Table:
-    """Forward, backward by weights and input, SGD."""
+    """Forward, backward by weights and input, Adam; and beside it with the cheaper update of SGD."""
     columns = (*COLUMNS, "image", "batch", "plain ms", "equibook ms", "escnn ms")
-    columns += ("equibook / plain", "target", "escnn / equibook")
+    columns += ("equibook / plain", "target", "escnn / equibook", "with SGD")
 
     def rows() -> Iterator[tuple[object, ...]]:
         for (side, batch), target in TARGETS.items():
             for row in GRID:
                 x = torch.randn(batch, row.fiber.dim, side, side, device=device)
                 sides = {name: timing.step(make().to(device), x) for name, make in row.layers()}
+                for name, make in row.layers():
+                    sides[f"{name}, SGD"] = timing.step(make().to(device), x, torch.optim.SGD)
                 times = timing.alternating(sides, device, rounds)
                 spent = (timing.milliseconds(times, name) for name in ("plain", "equibook", "escnn"))
                 ours, theirs = timing.ratio(times, "equibook", "plain"), timing.ratio(times, "escnn", "equibook")
-                yield (*row.cells, f"{side} × {side}", batch, *spent, ours, target, theirs)
+                cheaper = timing.ratio(times, "equibook, SGD", "plain, SGD")
+                yield (*row.cells, f"{side} × {side}", batch, *spent, ours, target, theirs, cheaper)
 
     return timing.shown(f"Train step of a convolution on {device}", columns, rows())
 

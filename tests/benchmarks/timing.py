@@ -75,9 +75,14 @@ def milliseconds(times: dict[str, list[float]], name: str) -> float:
     return round(1e3 * median(times[name]), 3) if name in times else float("nan")
 
 
-def step(layer: nn.Module, x: Tensor) -> Callable[[], None]:
-    """One train step, as inside a deeper network: the gradient goes on to the input."""
-    optimizer = torch.optim.SGD(layer.parameters(), lr=1e-9)
+def step(
+    layer: nn.Module, x: Tensor, update: Callable[..., torch.optim.Optimizer] = torch.optim.Adam
+) -> Callable[[], None]:
+    """One train step, as inside a deeper network: the gradient goes on to the input.
+
+    The update is Adam's, by which the chapters train, or another one.
+    """
+    optimizer = update(layer.parameters(), lr=1e-9)
     with torch.no_grad():
         u = torch.randn_like(layer(x))
     x = x.clone().requires_grad_()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 import equibook as eq
-from equibook.layers.expansion import Block, expansion
+from equibook.layers.expansion import Block, _Distinct, expansion
 
 C4 = eq.cyclic(4)
 TURN, SIGN = eq.irreps(C4)[1], eq.irreps(C4)[2]
@@ -15,14 +15,17 @@ REGULAR, ONE = eq.regular(C4), eq.trivial(C4)
 
 CASES = {
     # form: source, target, side of the filter
+    "_Matrix": (TURN, 2 * TURN, 3),
+    "_Matrix of a bias": (ONE, 2 * REGULAR + TURN + ONE, 1),
     "_Lookup": (2 * REGULAR + 3 * ONE, 4 * ONE + 2 * REGULAR, 3),
-    "_Lookup of a bias": (ONE, 2 * REGULAR + ONE, 1),
-    "_Product": (3 * TURN, 2 * TURN, 3),
-    "_Product of a bias": (ONE, 3 * REGULAR, 1),
-    "_Lookup of one coordinate": (3 * SIGN, 2 * SIGN, 1),
+    "_Lookup of a large bias": (ONE, 100 * REGULAR + ONE, 1),
+    "_Lookup of one coordinate": (30 * SIGN, 20 * SIGN, 1),
+    "_Product": (6 * TURN, 4 * TURN, 3),
     "_Products": (2 * TURN + 2 * SIGN, REGULAR + 2 * TURN + 2 * ONE, 3),
-    "_Products with zeros": (2 * TURN + ONE, 3 * ONE + TURN + SIGN, 1),
-    "_Products of one size": (2 * SIGN + 2 * ONE, 2 * ONE + 2 * SIGN, 3),
+    "_Products with zeros": (20 * TURN + 10 * ONE, 30 * ONE + 10 * TURN + 10 * SIGN, 1),
+    "_Products of one size": (8 * SIGN + 8 * ONE, 8 * ONE + 8 * SIGN, 3),
+    "_Products that are filled up": (4 * TURN + 4 * ONE, 4 * ONE + 4 * TURN, 3),
+    "_Products with equal entries": (3 * REGULAR, 2 * REGULAR + 2 * SIGN, 5),
 }
 
 
@@ -45,7 +48,7 @@ def test_entries_are_combinations_of_the_basis(name: str, device: torch.device) 
     V, W, side = CASES[name]
     P = eq.pixels(C4, side)
     blocks = blocks_of(V, W, P)
-    form = expansion(V, W, P.dim, blocks).to(device)
+    form = expansion(V, W, blocks).to(torch.zeros(0, dtype=torch.float64, device=device))
     assert type(form).__name__ == name.split()[0]
     c = draw(blocks[-1].stop).to(device)
     weight = form(c, (W.dim, V.dim, P.dim))
@@ -64,11 +67,31 @@ def test_entries_are_combinations_of_the_basis(name: str, device: torch.device) 
     assert torch.allclose(weight, expected, atol=1e-14)
 
 
-def test_blocks_of_one_size_are_one_product() -> None:
-    V, W, side = CASES["_Products of one size"]
+@pytest.mark.parametrize("name", ["_Products of one size", "_Products that are filled up"])
+def test_blocks_with_as_many_copies_are_one_product(name: str) -> None:
+    V, W, side = CASES[name]
     P = eq.pixels(C4, side)
-    form = expansion(V, W, P.dim, blocks_of(V, W, P))
-    assert [tuple(buffer.shape[:1]) for name, buffer in form.named_buffers() if "basis" in name] == [(4,)]
+    assert [len(basis) for basis in expansion(V, W, blocks_of(V, W, P))._bases] == [4]
+
+
+def test_equal_entries_are_computed_once() -> None:
+    """Where C4 turns the filter and both fibers, one entry in four."""
+    V = REGULAR + SIGN
+    (block, *_) = blocks_of(REGULAR, REGULAR, eq.pixels(C4, 5))
+    assert _Distinct.of(block).columns.shape == (100, 100)
+    for block in blocks_of(V, V, eq.pixels(C4, 5)):
+        columns, places = _Distinct.of(block)[1:]
+        found = torch.where(places < 0, 0, columns[:, places])
+        assert torch.allclose(found, block.basis, atol=1e-14)
+
+
+def test_entries_whose_products_are_equal_by_chance_stay_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = blocks_of(TURN, TURN, eq.pixels(C4, 3))
+    apart = _Distinct.of(block).columns.shape[1]
+    monkeypatch.setattr(torch, "randn", lambda n, **kind: torch.zeros(n, dtype=kind["dtype"]))
+    chance = _Distinct.of(block)
+    assert apart < chance.columns.shape[1] == block.basis[0].numel()
+    assert torch.equal(chance.columns[:, chance.places], block.basis)
 
 
 def test_the_coordinates_of_a_block_are_a_view() -> None:
