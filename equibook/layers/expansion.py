@@ -209,8 +209,11 @@ class _Products(Expansion):
                 coordinates = torch.arange(block.start, block.stop).view(copies, used)
                 # behind its own coordinates some others, which the zeros of the basis drop
                 gather.append(F.pad(coordinates, (0, dim - used), value=block.start).flatten())
-                first = start + entries * torch.arange(copies).view(*block.copies, 1, 1, 1)
-                layout.part(index, block).copy_(torch.where(part.places < 0, -1, first + part.places).transpose(1, 2))
+                first = start + entries * torch.arange(copies, dtype=torch.int32).view(*block.copies, 1, 1, 1)
+                numbers = first + part.places
+                if bool((part.places < 0).any()):
+                    numbers[(part.places < 0).expand_as(numbers)] = -1
+                layout.part(index, block).copy_(numbers.transpose(1, 2))
                 filled = start + own if own < entries else filled  # an entry that is 0
                 start += copies * entries
             lengths.append(len(batch) * copies * dim)
@@ -219,8 +222,9 @@ class _Products(Expansion):
         order = torch.cat(gather).int()
         ordered = order.equal(torch.arange(len(order), dtype=torch.int32))
         self._gather = None if ordered else order
-        self._appends_zero = filled < 0 and bool((index < 0).any())
-        index[index < 0] = start if filled < 0 else filled
+        nothing = index < 0
+        self._appends_zero = filled < 0 and bool(nothing.any())
+        index[nothing] = start if filled < 0 else filled
         self._index = index.flatten()
 
     def __call__(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -263,12 +267,12 @@ class _Distinct(NamedTuple):
         keys = draw @ flat / flat.abs().amax()
         kinds, which = keys.div(EQUAL).round().unique(return_inverse=True)
         example = torch.zeros(len(kinds), dtype=torch.long).scatter_(0, which, torch.arange(len(which)))
-        if not torch.allclose(flat, flat[:, example[which]], atol=EQUAL, rtol=0):
+        if float((flat - flat[:, example[which]]).abs().amax()) > EQUAL:
             example = which = torch.arange(len(which))  # a product was equal by chance: none are merged
         nothing, which = which[0], which[1:]
         columns = flat[:, example[torch.arange(len(example)) != nothing]]
         places = torch.where(which == nothing, -1, which - (which > nothing).long())
-        return cls(block, columns, places.view(block.basis.shape[1:]))
+        return cls(block, columns, places.int().view(block.basis.shape[1:]))
 
     @property
     def copies(self) -> int:

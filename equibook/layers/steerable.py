@@ -116,17 +116,22 @@ class Rings:
 
     def samples(self) -> list[tuple[int, Tensor]]:
         """Each ring's harmonics at the pixels: pairs of a frequency f and (dim ℋ_f, k²) values."""
-        k = self.kernel_size
-        step = torch.arange(k, dtype=torch.float64) - (k - 1) / 2
-        y, x = torch.meshgrid(-step, step, indexing="ij")  # row 0 is on top
-        radius, angle = torch.hypot(x, y).flatten(), torch.atan2(y, x).flatten()
-        found = []
-        for r, width, highest in zip(self.radii, self.widths, self.cutoffs, strict=True):
-            profile = torch.exp(-((radius - r) ** 2) / (2 * width**2))
-            for f in range(highest + 1):
-                here = profile if f == 0 else torch.where(radius > 0, profile, 0)  # no angle at the center
-                found.append((f, circular_harmonics(f, angle).mT * here))
-        return found
+        return list(_samples(self))
+
+
+@lru_cache(maxsize=64)
+def _samples(rings: Rings) -> tuple[tuple[int, Tensor], ...]:
+    k = rings.kernel_size
+    step = torch.arange(k, dtype=torch.float64) - (k - 1) / 2
+    y, x = torch.meshgrid(-step, step, indexing="ij")  # row 0 is on top
+    radius, angle = torch.hypot(x, y).flatten(), torch.atan2(y, x).flatten()
+    found = []
+    for r, width, highest in zip(rings.radii, rings.widths, rings.cutoffs, strict=True):
+        profile = torch.exp(-((radius - r) ** 2) / (2 * width**2))
+        for f in range(highest + 1):
+            here = profile if f == 0 else torch.where(radius > 0, profile, 0)  # no angle at the center
+            found.append((f, circular_harmonics(f, angle).mT * here))
+    return tuple(found)
 
 
 def _trusted(r: float, half: int) -> float:
@@ -144,7 +149,7 @@ def _basis(rings: Rings, V: Representation, W: Representation) -> Tensor:
 @lru_cache(maxsize=256)
 def _orthonormal(rings: Rings, V: Representation, W: Representation) -> tuple[Tensor, Tensor]:
     """The orthonormal basis, and the coordinates in it of the normalized filters of each ring and frequency."""
-    found = [torch.einsum("nwcv,cp->nwvp", _coupling(f, V, W), values) for f, values in rings.samples()]
+    found = [_coupling(f, V, W) @ values for f, values in rings.samples()]
     filters = torch.cat(found)
     # Rings overlap, and sampled harmonics need not be orthogonal: take the orthonormal basis nearest to them.
     flat = filters.flatten(1)
@@ -159,9 +164,9 @@ def _orthonormal(rings: Rings, V: Representation, W: Representation) -> tuple[Te
 
 @lru_cache(maxsize=1024)
 def _coupling(f: int, V: Representation, W: Representation) -> Tensor:
-    """A basis of Hom_G(ℋ_f ⊗ V, W): (n, W.dim, dim ℋ_f, V.dim)."""
+    """A basis of Hom_G(ℋ_f ⊗ V, W): (n, W.dim, V.dim, dim ℋ_f)."""
     waves = harmonic(V.group, f)
-    return (waves * V >> W).basis().unflatten(2, (waves.dim, V.dim))
+    return (waves * V >> W).basis().unflatten(2, (waves.dim, V.dim)).mT.contiguous()
 
 
 def harmonic(G: FiniteGroup | LieGroup, f: int) -> Representation:

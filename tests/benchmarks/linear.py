@@ -31,7 +31,7 @@ COLUMNS = ("group", "copies", "batch", "form", "bound", "plain ms", "equibook ms
 
 
 def train_steps(device: torch.device, rounds: int) -> eq.data.Table:
-    """Forward, backward by weights and input, Adam."""
+    """Forward, backward by weights and input, SGD."""
     return _table(f"Train step of a linear layer on {device}", 3, timing.step, device, rounds)
 
 

@@ -76,12 +76,9 @@ def milliseconds(times: dict[str, list[float]], name: str) -> float:
 
 
 def step(
-    layer: nn.Module, x: Tensor, update: Callable[..., torch.optim.Optimizer] = torch.optim.Adam
+    layer: nn.Module, x: Tensor, update: Callable[..., torch.optim.Optimizer] = torch.optim.SGD
 ) -> Callable[[], None]:
-    """One train step, as inside a deeper network: the gradient goes on to the input.
-
-    The update is Adam's, by which the chapters train, or another one.
-    """
+    """One train step, as inside a deeper network: the gradient goes on to the input."""
     optimizer = update(layer.parameters(), lr=1e-9)
     with torch.no_grad():
         u = torch.randn_like(layer(x))
