@@ -91,6 +91,14 @@ def steerable_errors() -> None:
     def on_tensors(layer: Any) -> Callable[[torch.Tensor], torch.Tensor]:
         return lambda x: layer(layer.in_type(x)).tensor.detach()
 
+    def copy_of_norm(layer: SteerableConv2d, generator: torch.Generator) -> SteerableConv2d:
+        """A layer with as long a weight, in a random direction of the space of filters."""
+        other = SteerableConv2d(V, W, layer.kernel_size, padding=layer.padding, bias=False)
+        with torch.no_grad():
+            drawn = torch.randn(layer.weight.coordinates.shape, generator=generator)
+            other.weight.coordinates.copy_(drawn * layer.weight.coordinates.norm() / drawn.norm())
+        return other
+
     torch.manual_seed(0)  # of escnn's weights
     for k in (3, 5, 7):
         found = []
@@ -98,11 +106,13 @@ def steerable_errors() -> None:
             generator = torch.Generator().manual_seed(seed)
             ours = SteerableConv2d(V, W, k, padding=k // 2, bias=False, generator=generator)
             copy = baselines.to_escnn(ours)
+            plain = copy_of_norm(ours, generator)
             fields = baselines.field_type(V), baselines.field_type(W)
             theirs = escnn.nn.R2Conv(*fields, k, padding=k // 2, bias=False)
-            found.append([error(ours), error(on_tensors(copy)), error(on_tensors(theirs))])
+            found.append([error(ours), error(on_tensors(copy)), error(on_tensors(theirs)), error(plain)])
         means = torch.tensor(found).mean(dim=0).tolist()
-        print("  {} × {}: ours {:.1f}, escnn's with our weights {:.1f}, with its own {:.1f}".format(k, k, *means))
+        words = "ours {:.1f}, escnn's with our weights {:.1f}, with its own {:.1f}, ours at random {:.1f}"
+        print(f"  {k} × {k}:", words.format(*means), flush=True)
 
 
 if __name__ == "__main__":

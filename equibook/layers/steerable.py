@@ -104,7 +104,7 @@ class Rings:
 
     def basis(self, V: Representation, W: Representation) -> Tensor:
         """An orthonormal basis of the filters V → W: (n, W.dim, V.dim, k²), float64."""
-        return _basis(self, V, W)
+        return _orthonormal(self, V, W)[0]
 
     def starts(self, V: Representation, W: Representation) -> Tensor:
         """What a first draw combines with independent weights: coordinates (filters, n) of the single rings' filters.
@@ -139,11 +139,6 @@ def _trusted(r: float, half: int) -> float:
     if r == 0:
         return 0
     return min(2 * r, 2 if r == half else 2 * r - (r + 1) % 2)
-
-
-@lru_cache(maxsize=256)
-def _basis(rings: Rings, V: Representation, W: Representation) -> Tensor:
-    return _orthonormal(rings, V, W)[0]
 
 
 @lru_cache(maxsize=256)
