@@ -1,10 +1,11 @@
 """Compute what some chapters quote from runs that are too long for a page.
 
-    OMP_NUM_THREADS=1 .venv/bin/python tools/longer_runs.py [roundoff training_length steerable steerable_errors]
+    OMP_NUM_THREADS=1 .venv/bin/python tools/longer_runs.py [roundoff training_length steerable …]
 
 It takes some minutes and prints the sentences' numbers: how often round-off grows past 1e-6 in
-Compatibility, what longer training changes in Group convolution and in Steerable convolution, and how far
-layers of escnn are from equivariant, where it is installed.
+Compatibility, what longer training changes in Sets and graphs, Group convolution and Steerable convolution,
+how far layers of escnn are from equivariant, where it is installed, and how the parts of the error in
+Measuring equivariance depend on the draw of the weights.
 """
 
 from __future__ import annotations
@@ -13,10 +14,22 @@ import math
 import sys
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
-from equibook.experiments import compatibility, rotated_digits, steerable_digits
+from equibook import (
+    Representation,
+    Rings,
+    SteerableConv2d,
+    equivariance_by_layer,
+    equivariance_error,
+    irreps,
+    so2,
+    trivial,
+)
+from equibook.data import digits
+from equibook.experiments import compatibility, exactness, rotated_digits, steerable_digits, triangles
 
 SMALL = {"samples": 40, "members": 4, "gain": 0.6}
 
@@ -78,12 +91,11 @@ def steerable_errors() -> None:
     print("Steerable convolution: errors in percent of untrained layers at 45°, on interpolated digits")
     import escnn
 
-    from equibook import SteerableConv2d, baselines, equivariance_error, irreps, so2, trivial
-    from equibook.data import digits
+    from equibook import baselines
 
     G = so2()
     V, W = trivial(G), 4 * irreps(G, 2)[0] + 4 * irreps(G, 2)[1] + 4 * irreps(G, 2)[2]
-    x = steerable_digits.render(digits()[0][:50])
+    x = steerable_digits.render(digits()[0][:20])
 
     def error(layer: Callable[[torch.Tensor], torch.Tensor]) -> float:
         return 100 * equivariance_error(layer, V, W, x, G.exp([math.pi / 4]))
@@ -91,32 +103,53 @@ def steerable_errors() -> None:
     def on_tensors(layer: Any) -> Callable[[torch.Tensor], torch.Tensor]:
         return lambda x: layer(layer.in_type(x)).tensor.detach()
 
-    def copy_of_norm(layer: SteerableConv2d, generator: torch.Generator) -> SteerableConv2d:
-        """A layer with as long a weight, in a random direction of the space of filters."""
-        other = SteerableConv2d(V, W, layer.kernel_size, padding=layer.padding, bias=False)
-        with torch.no_grad():
-            drawn = torch.randn(layer.weight.coordinates.shape, generator=generator)
-            other.weight.coordinates.copy_(drawn * layer.weight.coordinates.norm() / drawn.norm())
-        return other
+    def orthonormal(rings: Rings, V: Representation, W: Representation) -> torch.Tensor:
+        return torch.eye(len(rings.basis(V, W)), dtype=torch.float64)
 
     torch.manual_seed(0)  # of escnn's weights
     for k in (3, 5, 7):
         found = []
-        for seed in range(12):
+        for seed in range(400):
             generator = torch.Generator().manual_seed(seed)
             ours = SteerableConv2d(V, W, k, padding=k // 2, bias=False, generator=generator)
             copy = baselines.to_escnn(ours)
-            plain = copy_of_norm(ours, generator)
+            with patch.object(Rings, "starts", orthonormal):
+                plain = SteerableConv2d(V, W, k, padding=k // 2, bias=False, generator=generator)
             fields = baselines.field_type(V), baselines.field_type(W)
             theirs = escnn.nn.R2Conv(*fields, k, padding=k // 2, bias=False)
             found.append([error(ours), error(on_tensors(copy)), error(on_tensors(theirs)), error(plain)])
-        means = torch.tensor(found).mean(dim=0).tolist()
-        words = "ours {:.1f}, escnn's with our weights {:.1f}, with its own {:.1f}, ours at random {:.1f}"
-        print(f"  {k} × {k}:", words.format(*means), flush=True)
+        errors = torch.tensor(found)
+        names = ("ours", "escnn's with our weights", "escnn's with its own", "ours by orthonormal filters")
+        for name, mean, doubt in zip(names, errors.mean(dim=0), errors.std(dim=0) / len(errors) ** 0.5, strict=True):
+            print(f"  {k} × {k}, {name}: {mean:.2f} ± {doubt:.2f}", flush=True)
+
+
+def error_parts() -> None:
+    print("Measuring equivariance: parts of the error on the finest pixels, in percent, for four draws")
+    one, images = trivial(so2()), digits(dtype=torch.float64)[0][:3]
+    z = steerable_digits.render(images, size=48, pixel=0.25)
+    networks = (("stride", "gates"), ("max", "gates"), ("mean", "gates"), ("blur", "gates"), ("blur", "ReLU"))
+    for seed in range(4):
+        rectified, others = 0.0, 0.0
+        for sampling, nonlinearity in networks:
+            generator = torch.Generator().manual_seed(seed)
+            net = exactness.steerable_network(sampling, nonlinearity, generator=generator)
+            parts = equivariance_by_layer(net, one, z).by_kind()
+            if nonlinearity == "ReLU":
+                rectified = parts.pop("nonlinearity")
+            others = max(others, *parts.values())
+        print(f"  ReLU {100 * rectified:.1f}, the largest other part {100 * others:.1f}", flush=True)
+
+
+def triangles_longer() -> None:
+    print("Sets and graphs: triangles in random graphs, two seeds, ten times the steps")
+    result = triangles.run("random", seeds=2, epochs=300)
+    for name, errors in result.error.items():
+        print(f"  {name}: {', '.join(f'{float(error):.2f}' for error in errors)}", flush=True)
 
 
 if __name__ == "__main__":
-    parts = (roundoff, training_length, steerable, steerable_errors)
+    parts = (roundoff, training_length, steerable, steerable_errors, error_parts, triangles_longer)
     for part in parts:
         if part.__name__ in sys.argv[1:] or not sys.argv[1:]:
             part()
