@@ -296,7 +296,7 @@ def _batches(parts: list[_Distinct]) -> list[list[_Distinct]]:
     alike: dict[int, list[_Distinct]] = {}
     for part in parts:
         alike.setdefault(part.copies, []).append(part)
-    found = []
+    found: list[list[_Distinct]] = []
     for copies, batch in alike.items():
         exact: dict[tuple[int, int], list[_Distinct]] = {}
         for part in batch:

@@ -135,9 +135,10 @@ class IntertwinerWeight(nn.Module):
         return expansion(self.source, self.target, blocks).to(self._empty)
 
     def forward(self, *shape: int) -> Tensor:
-        if self._expansion is None:
+        coordinates = self.coordinates
+        if coordinates is None or self._expansion is None:
             return self._empty.new_zeros(shape or self.shape)
-        return self._expansion(self.coordinates, shape or self.shape)
+        return self._expansion(coordinates, shape or self.shape)
 
     def extra_repr(self) -> str:
         if isinstance(self.window, Representation):
