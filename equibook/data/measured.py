@@ -112,7 +112,7 @@ def measurements(name: str) -> Measurements:
         ValueError: if there are none of this name.
 
     >>> measurements("speed").command
-    'make bench'
+    'make bench BENCH="--rounds 15"'
 
     Chapter: Speed
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from .arrays import Array, numbers
 from .plots import OTHERS, Axes, _figure_of
@@ -14,6 +14,7 @@ from .style import GREY, Figure, styled
 __all__ = ["bound_and_measured", "ratio_rows"]
 
 MARKERS = ("o", "s", "^", "D")
+NARROW = 5  # up to here the steps of a linear axis still look even enough
 
 
 def ratio_rows(
@@ -139,8 +140,10 @@ def bound_and_measured(
 
 
 def _plain_ticks(ax: Axes, which: str) -> None:
-    """1, 2, 5, 10, … as they are written, and no powers of ten."""
+    """1, 2, 5, 10, … as they are written, and no powers of ten; steps of one size where all lie close together."""
     axis = ax.xaxis if which == "x" else ax.yaxis
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    low, high = axis.get_view_interval()
+    close = high < NARROW * low
+    axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]) if close else LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())

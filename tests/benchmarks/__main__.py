@@ -55,7 +55,8 @@ def main() -> None:
     print(words)
     tables = [table for subject in arguments.only for table in SUBJECTS[subject](arguments.rounds)]
     if arguments.record:
-        path = Measurements("make bench", words, tuple(tables)).record("speed")
+        command = f'make bench BENCH="--rounds {arguments.rounds}"'
+        path = Measurements(command, words, tuple(tables)).record("speed")
         print(f"\nRecorded {len(tables)} tables in {path.name}")
 
 

@@ -26,6 +26,14 @@ def test_a_dot_a_ratio_in_its_row() -> None:
     assert eq.figures.ratio_rows({"a": {"one": 1.0}}).axes[0].get_legend() is None
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.96, 1.2), (0.95, 3.4), (0.5, 20.0)])
+def test_every_range_has_readable_ticks(low: float, high: float) -> None:
+    (ax,) = eq.figures.ratio_rows({"a": {"one": low}, "b": {"one": high}}).axes
+    a, b = ax.get_xlim()
+    seen = [tick for tick in ax.get_xticks() if a <= tick <= b]
+    assert 3 <= len(seen) <= 8 and all(len(f"{tick:g}") <= 4 for tick in seen)
+
+
 def test_points_lie_against_the_diagonal() -> None:
     figure = eq.figures.bound_and_measured([2, 4, 8.0], [1, 4, 0.5], ["C8", "C64", "C8"])
     (ax,) = figure.axes
