@@ -1,16 +1,17 @@
 r"""From the coordinates of an intertwiner to its entries.
 
 Expanding is a linear map, c ↦ Σ_b c_b B_b, done once a step, and its form decides what an equivariant
-layer costs beside a plain one. Between permutation representations each entry is a constant times one
-coordinate: a look-up. Other blocks are products with their bases, those of one size together, and a
-look-up carries the entries to their places.
+layer costs beside a plain one. A small one is a product with its matrix. Between permutation
+representations each entry is a constant times one coordinate: a look-up. Other blocks are products
+with their bases, of those entries that differ, and a look-up carries them to all their places.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +28,10 @@ WORTHWHILE = 25
 #: One more product costs as much as so many multiplications.
 CALL = 2**18
 #: Entries that differ by less, as parts of the largest one, are equal.
-EQUAL = 2**-34
+EQUAL = 2**-40
+
+
+Constants = Mapping[str, Any]  # tensors; torch's type for buffers also allows None
 
 
 class Block(NamedTuple):
@@ -58,48 +62,39 @@ class Block(NamedTuple):
         return self.start + n * m * dim
 
 
-def expansion(source: Representation, target: Representation, blocks: list[Block]) -> Expansion:
-    """The map from all coordinates to all entries, in the fastest form, with constants in float64.
+def expansion(
+    source: Representation, target: Representation, blocks: list[Block]
+) -> tuple[Expansion, dict[str, Tensor]]:
+    """The map from all coordinates to all entries, in the fastest form, and its constants.
 
     Args:
         source, target: V and W.
         blocks: those where Hom_G is not 0, at least one.
+
+    Returns:
+        What to do, and the arrays that it needs, by names: float64 or 32-bit indices.
     """
     layout = _Layout(source, target, blocks[0].basis.shape[-1])
     if blocks[-1].stop * math.prod(layout.shape) <= SMALL:  # as most biases are
-        return _Matrix(layout, blocks)
+        return _Matrix.of(layout, blocks)
     whole = len(blocks) == len(source.summands) * len(target.summands)
     if whole and all(_is_orbits(block.basis) for block in blocks):
-        return _Lookup(layout, blocks)
+        return _Lookup.of(layout, blocks)
     parts = [_Distinct.of(block) for block in blocks]
     if whole and len(blocks) == 1 and parts[0].saved < WORTHWHILE:
-        return _Product(blocks[0])
-    return _Products(layout, parts)
+        return _Product.of(blocks[0])
+    return _Products.of(layout, parts)
 
 
-class Expansion:
-    """A linear map from coordinates to entries, with constant arrays.
+class Expansion(Protocol):
+    """A linear map from coordinates to entries: plain numbers, and what to do with the constants.
 
-    Not a module: a train step on a small image is so short that looking up the buffers of a module in
-    each call is a part of it.
+    The constants are buffers of the layer, so that they go where it goes. On a small image a train step is
+    so short that a module here, and looking up its buffers one by one, would be a part of it.
     """
 
-    def __call__(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
+    def __call__(self, coordinates: Tensor, constants: Constants, shape: tuple[int, ...]) -> Tensor:
         """All entries, in this shape."""
-        raise NotImplementedError
-
-    def move(self, fn: Callable[[Tensor], Tensor]) -> Expansion:
-        """Replace every constant by its image, as ``torch.nn.Module._apply`` does with buffers."""
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor):
-                setattr(self, name, fn(value))
-            elif isinstance(value, list):
-                setattr(self, name, [fn(each) for each in value])
-        return self
-
-    def to(self, like: Tensor) -> Expansion:
-        """Go to a tensor's device, and round to its precision."""
-        return self.move(lambda constant: constant.to(like if constant.is_floating_point() else like.device))
 
 
 class _Layout:
@@ -130,31 +125,33 @@ def _is_orbits(basis: Tensor) -> bool:
     return bool(one_value.all() and ((flat != 0).sum(dim=0) == 1).all())
 
 
-class _Matrix(Expansion):
+class _Matrix:
     """Few coordinates and few entries: the matrix of the map."""
 
-    def __init__(self, layout: _Layout, blocks: list[Block]) -> None:
+    @classmethod
+    def of(cls, layout: _Layout, blocks: list[Block]) -> tuple[_Matrix, dict[str, Tensor]]:
         matrix = torch.zeros(blocks[-1].stop, *layout.shape, dtype=torch.float64)
         for block in blocks:
             for number, row in enumerate(matrix[block.start : block.stop]):
                 copy, element = divmod(number, len(block.basis))
                 n, m = divmod(copy, block.copies[1])
                 layout.part(row, block)[n, :, m] = block.basis[element]
-        self._matrix = matrix.flatten(1).mT.contiguous()
+        return cls(), {"_matrix": matrix.flatten(1).mT.contiguous()}
 
-    def __call__(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
-        entries = torch.mv(self._matrix, coordinates)
-        return entries if len(shape) == 1 else entries.view(shape)
+    def __call__(self, coordinates: Tensor, constants: Constants, shape: tuple[int, ...]) -> Tensor:
+        entries = torch.mv(constants["_matrix"], coordinates)
+        return entries if entries.shape == shape else entries.view(shape)
 
 
-class _Lookup(Expansion):
+class _Lookup:
     """Every entry is a constant times one coordinate.
 
     The index, 32 bits an entry, takes the memory of one more weight; expanding is several times
     faster than a product.
     """
 
-    def __init__(self, layout: _Layout, blocks: list[Block]) -> None:
+    @classmethod
+    def of(cls, layout: _Layout, blocks: list[Block]) -> tuple[_Lookup, dict[str, Tensor]]:
         index = torch.empty(layout.shape, dtype=torch.int32)
         scales = []
         for block in blocks:
@@ -163,42 +160,50 @@ class _Lookup(Expansion):
             copies = block.start + dim * torch.arange(n * m, dtype=torch.int32)
             layout.part(index, block).copy_(copies.view(n, 1, m, 1, 1) + orbit[:, None])
             scales.append(block.basis.flatten(1).amax(dim=1).repeat(n * m))
-        self._scale = torch.cat(scales)
-        self._index = index.flatten()
+        return cls(), {"_scale": torch.cat(scales), "_index": index.flatten()}
 
-    def __call__(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
-        return (coordinates * self._scale).index_select(0, self._index).view(shape)
+    def __call__(self, coordinates: Tensor, constants: Constants, shape: tuple[int, ...]) -> Tensor:
+        return (coordinates * constants["_scale"]).index_select(0, constants["_index"]).view(shape)
 
 
-class _Product(Expansion):
+@dataclass(frozen=True)
+class _Product:
     """One block: a product with its basis."""
 
-    def __init__(self, block: Block) -> None:
-        self._shape = block.shape
-        self._rows = block.basis.shape[1]
-        self._basis = block.basis.flatten(1)
+    copies: tuple[int, int]
+    rows: int
 
-    def __call__(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
-        n, m, dim = self._shape
-        entries = torch.mm(coordinates.view(n * m, dim), self._basis)
+    @classmethod
+    def of(cls, block: Block) -> tuple[_Product, dict[str, Tensor]]:
+        return cls(block.copies, block.basis.shape[1]), {"_basis": block.basis.flatten(1)}
+
+    def __call__(self, coordinates: Tensor, constants: Constants, shape: tuple[int, ...]) -> Tensor:
+        (n, m), basis = self.copies, constants["_basis"]
+        entries = torch.mm(coordinates.view(n * m, len(basis)), basis)
         if m == 1:
             return entries.view(shape)
-        return entries.view(n, m, self._rows, -1).transpose(1, 2).reshape(shape)
+        return entries.view(n, m, self.rows, -1).transpose(1, 2).reshape(shape)
 
 
-class _Products(Expansion):
-    """Products with the entries that differ, then a look-up.
+@dataclass(frozen=True)
+class _Products:
+    """Products with the entries that differ, then a look-up, whose index takes the memory of one more weight.
 
     An entry that is equal to another one in all elements of a basis is computed once, which between
     regular representations leaves one in |G| where G maps the grid to itself. Blocks with as many copies
     are multiplied with their bases together; smaller bases are filled up with zeros.
     """
 
-    def __init__(self, layout: _Layout, parts: list[_Distinct]) -> None:
+    lengths: tuple[int, ...]
+    gathers: bool
+    has_zeros: bool
+
+    @classmethod
+    def of(cls, layout: _Layout, parts: list[_Distinct]) -> tuple[_Products, dict[str, Tensor]]:
         index = torch.full(layout.shape, -1, dtype=torch.int32)
-        gather, start, filled = [], 0, -1
-        self._bases: list[Tensor] = []
-        lengths = []
+        constants: dict[str, Tensor] = {}
+        lengths: list[int] = []
+        gather, start = [], 0
         for batch in _batches(parts):
             copies = batch[0].copies
             dim, entries = (max(sizes) for sizes in zip(*(part.size for part in batch), strict=True))
@@ -207,35 +212,33 @@ class _Products(Expansion):
                 (used, own), block = part.size, part.block
                 place[:used, :own] = part.columns
                 coordinates = torch.arange(block.start, block.stop).view(copies, used)
-                # behind its own coordinates some others, which the zeros of the basis drop
-                gather.append(F.pad(coordinates, (0, dim - used), value=block.start).flatten())
+                # behind a copy's own coordinates its first one again, which meets the zeros of the basis
+                gather.append(torch.cat([coordinates, coordinates[:, :1].expand(-1, dim - used)], dim=1).flatten())
                 first = start + entries * torch.arange(copies, dtype=torch.int32).view(*block.copies, 1, 1, 1)
                 numbers = first + part.places
                 if bool((part.places < 0).any()):
                     numbers[(part.places < 0).expand_as(numbers)] = -1
                 layout.part(index, block).copy_(numbers.transpose(1, 2))
-                filled = start + own if own < entries else filled  # an entry that is 0
                 start += copies * entries
+            constants[f"_basis_{len(lengths)}"] = basis
             lengths.append(len(batch) * copies * dim)
-            self._bases.append(basis)
-        self._lengths = tuple(lengths)
-        order = torch.cat(gather).int()
-        ordered = order.equal(torch.arange(len(order), dtype=torch.int32))
-        self._gather = None if ordered else order
-        nothing = index < 0
-        self._appends_zero = filled < 0 and bool(nothing.any())
-        index[nothing] = start if filled < 0 else filled
-        self._index = index.flatten()
+        order, zeros = torch.cat(gather).int(), index < 0
+        gathers = not order.equal(torch.arange(len(order), dtype=torch.int32))
+        if gathers:
+            constants["_gather"] = order
+        index[zeros] = start
+        constants["_index"] = index.flatten()
+        return cls(tuple(lengths), gathers, bool(zeros.any())), constants
 
-    def __call__(self, coordinates: Tensor, shape: tuple[int, ...]) -> Tensor:
-        if self._gather is not None:
-            coordinates = coordinates.index_select(0, self._gather)
-        pieces = coordinates.split(self._lengths) if len(self._lengths) > 1 else (coordinates,)
-        entries = [_multiply(piece, basis) for piece, basis in zip(pieces, self._bases, strict=True)]
-        if self._appends_zero:
-            entries.append(coordinates.new_zeros(1))
+    def __call__(self, coordinates: Tensor, constants: Constants, shape: tuple[int, ...]) -> Tensor:
+        if self.gathers:
+            coordinates = coordinates.index_select(0, constants["_gather"])
+        pieces = coordinates.split(self.lengths) if len(self.lengths) > 1 else (coordinates,)
+        entries = [_multiply(piece, constants[f"_basis_{k}"]) for k, piece in enumerate(pieces)]
+        if self.has_zeros:  # a constant: in half precision the sum of its gradients would overflow
+            entries.append(entries[0].new_zeros(1))
         flat = entries[0] if len(entries) == 1 else torch.cat(entries)
-        return flat.index_select(0, self._index).view(shape)
+        return flat.index_select(0, constants["_index"]).view(shape)
 
 
 def _multiply(coordinates: Tensor, bases: Tensor) -> Tensor:
@@ -264,11 +267,12 @@ class _Distinct(NamedTuple):
         """Find them: equal columns have equal products with any vector, others hardly with a random one."""
         flat = F.pad(block.basis.flatten(1), (1, 0))  # behind a column of zeros
         draw = torch.randn(len(flat), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        keys = draw @ flat / flat.abs().amax()
-        kinds, which = keys.div(EQUAL).round().unique(return_inverse=True)
+        near = EQUAL * float(flat.abs().amax())
+        kinds, which = (draw @ flat / near).round().unique(return_inverse=True)
         example = torch.zeros(len(kinds), dtype=torch.long).scatter_(0, which, torch.arange(len(which)))
-        if float((flat - flat[:, example[which]]).abs().amax()) > EQUAL:
-            example = which = torch.arange(len(which))  # a product was equal by chance: none are merged
+        apart = ((flat - flat[:, example[which]]).abs().amax(dim=0) > near).nonzero().flatten()
+        which[apart] = len(kinds) + torch.arange(len(apart))  # their products are equal by chance
+        example = torch.cat([example, apart])
         nothing, which = which[0], which[1:]
         columns = flat[:, example[torch.arange(len(example)) != nothing]]
         places = torch.where(which == nothing, -1, which - (which > nothing).long())

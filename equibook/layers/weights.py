@@ -40,8 +40,9 @@ class IntertwinerWeight(nn.Module):
     copies of V_i and W_j share one basis of Hom_G(P ⊗ V_i, W_j). All coordinates are one parameter,
     block after block, each of shape (n_j, m_i, dim Hom_G) and drawn from a normal law whose variance is
     dim W_j / Σ_i m_i dim Hom_G(P ⊗ V_i, W_j): white input of unit variance then leaves with unit
-    variance, on average over the coordinates of W_j, whatever the group. (A `Window` may have the first
-    weights combine other maps than its basis; the law of the variance is the same.)
+    variance, on average over the coordinates of W_j, whatever the group. (A `Window` may combine other maps
+    than its basis with independent weights. Then the sum runs over their squared norms, and the input
+    leaves with unit variance again.)
 
     Args:
         source: V.
@@ -75,15 +76,7 @@ class IntertwinerWeight(nn.Module):
         self.window = trivial(source.group) if window is None else window
         self.shape = target.dim, source.dim, self.window.dim
         blocks = self._blocks()
-        starts = [self._start(block) for block in blocks]
-        fans = [0.0] * len(target.summands)
-        for block, start in zip(blocks, starts, strict=True):
-            fans[block.j] += block.copies[1] * float(start.square().sum())
-        draws = []
-        for block, start in zip(blocks, starts, strict=True):
-            free = torch.randn(*block.copies, len(start), generator=generator)
-            draws.append((free @ start.to(free)).flatten() * (block.basis.shape[1] / fans[block.j]) ** 0.5)
-        self.coordinates = nn.Parameter(torch.cat(draws)) if blocks else None
+        self.coordinates = nn.Parameter(self._first_draw(blocks, generator)) if blocks else None
         self._places = {(block.j, block.i): (block.start, block.stop, block.shape) for block in blocks}
         self._empty: Tensor  # knows dtype and device where Hom_G = 0
         self.register_buffer("_empty", torch.zeros(0), persistent=False)
@@ -110,10 +103,24 @@ class IntertwinerWeight(nn.Module):
                     found.append(Block(j, i, (n, m), basis, found[-1].stop if found else 0))
         return found
 
-    def _start(self, block: Block) -> Tensor:
-        """The coordinates of the maps that the first draw combines with independent weights: (maps, dim)."""
+    def _first_draw(self, blocks: list[Block], generator: torch.Generator | None) -> Tensor:
+        """All coordinates, such that white input of unit variance leaves with unit variance."""
+        mixed = [self._combined(block) for block in blocks]
+        fans = [0.0] * len(self.target.summands)  # Σ_i m_i · what one copy of V_i adds
+        for block, maps in zip(blocks, mixed, strict=True):
+            fans[block.j] += block.copies[1] * (len(block.basis) if maps is None else float(maps.square().sum()))
+        draws = []
+        for block, maps in zip(blocks, mixed, strict=True):
+            free = torch.randn(*block.copies, len(block.basis if maps is None else maps), generator=generator)
+            if maps is not None:
+                free = (free.double() @ maps).to(free)  # in float64, which autocast leaves alone
+            draws.append(free.flatten() * (block.basis.shape[1] / fans[block.j]) ** 0.5)
+        return torch.cat(draws)
+
+    def _combined(self, block: Block) -> Tensor | None:
+        """What the first draw combines with independent weights, (maps, dim); None for the basis itself."""
         if isinstance(self.window, Representation):
-            return torch.eye(len(block.basis), dtype=torch.float64)
+            return None
         return self.window.starts(self.source.summands[block.i][0], self.target.summands[block.j][0])
 
     def _filters(self, V: Representation, W: Representation) -> Tensor:
@@ -124,21 +131,27 @@ class IntertwinerWeight(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> IntertwinerWeight:
         """What `.to`, `.double`, `.cuda` call. In another precision the bases are rounded afresh from float64."""
-        before = self._empty.dtype
+        kinds, was_meta = self._kinds(), self._empty.is_meta
         super()._apply(fn, recurse)
-        if self._expansion is not None:
-            rounds = self._empty.dtype != before
-            self._expansion = self._expand_by(self._blocks()) if rounds else self._expansion.move(fn)
+        if self._expansion is not None and (was_meta or self._kinds() != kinds) and not self._empty.is_meta:
+            self._expansion = self._expand_by(self._blocks())
         return self
 
+    def _kinds(self) -> list[torch.dtype]:
+        return [constant.dtype for constant in self.buffers()]
+
     def _expand_by(self, blocks: list[Block]) -> Expansion:
-        return expansion(self.source, self.target, blocks).to(self._empty)
+        form, constants = expansion(self.source, self.target, blocks)
+        for name, exact in constants.items():
+            here = exact.to(self._empty if exact.is_floating_point() else self._empty.device)
+            self.register_buffer(name, here, persistent=False)
+        return form
 
     def forward(self, *shape: int) -> Tensor:
         coordinates = self.coordinates
         if coordinates is None or self._expansion is None:
             return self._empty.new_zeros(shape or self.shape)
-        return self._expansion(coordinates, shape or self.shape)
+        return self._expansion(coordinates, self._buffers, shape or self.shape)
 
     def extra_repr(self) -> str:
         if isinstance(self.window, Representation):

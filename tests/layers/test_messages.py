@@ -321,7 +321,7 @@ def test_on_each_device(device: torch.device, float_dtype: torch.dtype) -> None:
 
 BREAKS: dict[str, Callable[[eq.SteerableMessages], object]] = {
     "a coefficient": lambda f: f.product.coefficients_0_0[5, 7].add_(1e-4),
-    "a map of the vectors": lambda f: f.own.weight._expansion.move(lambda c: c + 1e-4 * torch.rand(len(c), 1)),
+    "a map of the vectors": lambda f: f.own.weight._matrix.add_(1e-4 * torch.rand(len(f.own.weight._matrix), 1)),
     "an absolute position": lambda f: f.register_forward_pre_hook(
         lambda m, a: (a[0] + 1e-6 * a[1].norm(dim=1, keepdim=True), *a[1:])
     ),

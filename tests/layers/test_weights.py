@@ -7,11 +7,12 @@ import io
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import equibook as eq
 from tests.layers.cases import FIBRES, GRID, fibres
 
+REGULAR = eq.regular(eq.cyclic(4))
 PAIRS = [(G, a, b) for G in GRID for a in FIBRES for b in FIBRES]
 
 
@@ -164,3 +165,67 @@ def sum_of(terms: list[eq.Representation]) -> eq.Representation:
 def test_representations_of_two_groups_are_refused() -> None:
     with pytest.raises(ValueError, match="different groups"):
         eq.Linear(eq.trivial(eq.cyclic(4)), eq.trivial(eq.dihedral(4)))
+
+
+def moved_to_meta(layer: nn.Module) -> nn.Module:
+    return copy.deepcopy(layer).to("meta")
+
+
+LAYERS = {
+    "_Matrix": lambda: eq.Linear(REGULAR, REGULAR),
+    "_Lookup": lambda: eq.GroupConv2d(4 * REGULAR, 4 * REGULAR, 3),
+    "_Product": lambda: eq.SteerableConv2d(8 * REGULAR, 8 * REGULAR, 3),
+    "_Products": lambda: eq.SteerableConv2d(8 * REGULAR, 8 * REGULAR, 5),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_form_survives_the_meta_device(name: str) -> None:
+    """As large models are made: without memory first, then loaded."""
+    layer = LAYERS[name]()
+    assert type(layer.weight._expansion).__name__ == name
+    empty = moved_to_meta(layer).to_empty(device="cpu")
+    empty.load_state_dict(layer.state_dict())
+    assert torch.equal(empty.weight(), layer.weight())
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_stacked_layers_are_an_ensemble(name: str) -> None:
+    members = [LAYERS[name]() for _ in range(3)]
+    parameters, buffers = torch.func.stack_module_state(members)
+    base = moved_to_meta(members[0].weight)
+
+    def weight(p: dict[str, Tensor], b: dict[str, Tensor]) -> Tensor:
+        return torch.func.functional_call(base, (p, b), ())
+
+    state = [{k[7:]: v for k, v in all_.items() if k.startswith("weight.")} for all_ in (parameters, buffers)]
+    assert torch.allclose(torch.func.vmap(weight)(*state), torch.stack([member.weight() for member in members]))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_constants_are_buffers_that_no_state_holds(name: str) -> None:
+    """So that whatever walks over the buffers, to count or to move them, finds them."""
+    weight = LAYERS[name]().weight
+    assert sum(buffer.numel() for buffer in weight.buffers()) >= weight.coordinates.numel()
+    assert not any(isinstance(value, Tensor) for value in vars(weight._expansion).values())
+    assert list(weight.state_dict()) == ["coordinates"]
+
+
+def test_layers_can_be_made_inside_autocast() -> None:
+    for make in LAYERS.values():
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            layer = make()
+        assert all(p.dtype == torch.float32 for p in layer.parameters())
+
+
+def test_steerable_layers_start_with_combinations_of_single_rings() -> None:
+    """The second moments of their coordinates are those of independent weights on the maps of `Rings.starts`."""
+    V = eq.irreps(eq.so2(), 1)[1]
+    layer = eq.SteerableConv2d(60 * V, 60 * V, 7, bias=False, generator=torch.Generator().manual_seed(0))
+    drawn = layer.weight.block(0, 0).detach().double().flatten(0, 1)
+    maps = eq.Rings.default(7).starts(V, V)
+    law = maps.mT @ maps
+    found = drawn.mT @ drawn / len(drawn)
+    found = found * (law.trace() / found.trace())
+    assert float((found - law).norm()) < 0.1 * float(law.norm())
+    assert float((law - torch.eye(len(law))).norm()) > 0.3 * float(law.norm())
