@@ -246,7 +246,8 @@ class _Isotypic:
             d = commutant.shape[-1]
             U = self.left[:, rows].unflatten(1, (-1, d))
             V = self.right[:, columns].unflatten(1, (-1, d))
-            found.append(torch.einsum("wap,kpq,vbq->abkwv", U, commutant, V).flatten(0, 2))
+            moved = torch.einsum("wap,kpq->wakq", U, commutant)
+            found.append(torch.einsum("wakq,vbq->abkwv", moved, V).flatten(0, 2))
         return torch.cat(found) if found else torch.zeros(0, len(self.left), len(self.right), dtype=torch.float64)
 
     def project(self, A: Tensor) -> Tensor:

@@ -388,7 +388,14 @@ def _draw(rows: int, columns: int, offset: int = 0) -> Tensor:
     NumPy promises that this old generator never changes. A formula such as cos(k²) will not do: its
     matrices of some sizes, 158 × 158 for one, are all but singular.
     """
+    return (_uniform if rows * columns > 1000 else _kept_uniform)(rows, columns, offset)
+
+
+def _uniform(rows: int, columns: int, offset: int) -> Tensor:
     return torch.from_numpy(np.random.RandomState(offset).uniform(-1, 1, (rows, columns)))
+
+
+_kept_uniform = lru_cache(maxsize=256)(_uniform)  # of small ones: making the generator takes longer than drawing
 
 
 def _restrict(G: FiniteGroup, U: Tensor) -> Tensor:

@@ -63,7 +63,8 @@ class LieIrrep(Irrep):
         return self.degree * self.group.algebra if self.degree else torch.zeros(1, 1, 1, dtype=torch.float64)
 
     def _stack(self, elements: Tensor) -> Tensor:
-        det = torch.linalg.det(elements).sign()
+        proper = self.group.size == 2 and not self.group.reflects
+        det = torch.ones(len(elements), dtype=torch.float64) if proper else torch.linalg.det(elements).sign()
         if self.group.size == 3:
             turned = wigner(self.degree, elements * det[:, None, None])
             return turned * det[:, None, None] if self.odd else turned
@@ -126,15 +127,36 @@ def _degrees(weights: Tensor) -> list[int]:
 def lie_decompose(V: Representation) -> Decomposition:
     """V as a sum of irreducibles: each isotypic part is spanned by the intertwiners into it."""
     found = multiplicities(V)
-    once = Sum(tuple((rho, 1) for rho in found))
-    maps = _null_space(V._generating(), once._generating()).split([rho.dim for rho in found], dim=2)
     columns = []
-    for (rho, m), into in zip(found.items(), maps, strict=True):
-        drawn = torch.einsum("mwv,kwv->mk", _draw(m, V.dim * rho.dim).view(m, V.dim, rho.dim), into)
-        mixed = torch.einsum("mk,kwv->wmv", drawn, into).flatten(1)
-        left, _, right = torch.linalg.svd(mixed, full_matrices=False)
+    for mixed in _intertwiners(V, found):
+        left, _, right = torch.linalg.svd(mixed.transpose(0, 1).flatten(1), full_matrices=False)
         columns.append(left @ right)  # the nearest isometry of m ρ into V; it still commutes with the group
     terms = tuple(found.items())
     S: Representation = terms[0][0] if terms[0][1] == 1 and len(terms) == 1 else Sum(terms)
     listed = lie_irreps(V.group, max(rho.degree for rho in found))
     return Decomposition(tuple(found.get(rho, 0) for rho in listed), torch.cat(columns, dim=1), S)
+
+
+def _intertwiners(V: Representation, found: dict[LieIrrep, int]) -> list[Tensor]:
+    """For each irreducible ρ that V contains m times, m generic intertwiners ρ → V: (m, V.dim, ρ.dim)."""
+    draws = [_draw(m, V.dim * rho.dim).view(m, V.dim, rho.dim) for rho, m in found.items()]
+    G = V.group
+    assert isinstance(G, LieGroup)
+    if G.size == 2:  # averages over the group: of waves up to twice the highest frequency, as many turns suffice
+        count = 2 * max(rho.degree for rho in found) + 1
+        elements = _turns(G, count)
+        moved = V._stack(elements)[:, None]
+        return [(moved @ A @ rho._stack(elements)[:, None].mT).mean(dim=0) for rho, A in zip(found, draws, strict=True)]
+    once = Sum(tuple((rho, 1) for rho in found))
+    maps = _null_space(V._generating(), once._generating()).split([rho.dim for rho in found], dim=2)
+    return [
+        torch.einsum("mk,kwv->mwv", torch.einsum("mwv,kwv->mk", A, into), into)
+        for A, into in zip(draws, maps, strict=True)
+    ]
+
+
+@lru_cache(maxsize=64)
+def _turns(G: LieGroup, count: int) -> Tensor:
+    """So many turns of the plane at equal distances, and their reflections if G has any: (n, 2, 2)."""
+    turns = G.exp(2 * torch.pi / count * torch.arange(count, dtype=torch.float64)[:, None])
+    return (turns[:, None] @ G.components).flatten(0, 1)
