@@ -200,10 +200,12 @@ class _Products:
 
     @classmethod
     def of(cls, layout: _Layout, parts: list[_Distinct]) -> tuple[_Products, dict[str, Tensor]]:
-        index = torch.full(layout.shape, -1, dtype=torch.int32)
+        covered = sum(part.copies * part.places.numel() for part in parts)
+        has_zeros = covered < math.prod(layout.shape) or any(bool((part.places < 0).any()) for part in parts)
+        index = torch.zeros(layout.shape, dtype=torch.int32)
         constants: dict[str, Tensor] = {}
         lengths: list[int] = []
-        gather, start = [], 0
+        gather, start = [], int(has_zeros)  # a zero stands before all entries
         for batch in _batches(parts):
             copies = batch[0].copies
             dim, entries = (max(sizes) for sizes in zip(*(part.size for part in batch), strict=True))
@@ -215,20 +217,18 @@ class _Products:
                 # behind a copy's own coordinates its first one again, which meets the zeros of the basis
                 gather.append(torch.cat([coordinates, coordinates[:, :1].expand(-1, dim - used)], dim=1).flatten())
                 first = start + entries * torch.arange(copies, dtype=torch.int32).view(*block.copies, 1, 1, 1)
-                numbers = first + part.places
-                if bool((part.places < 0).any()):
-                    numbers[(part.places < 0).expand_as(numbers)] = -1
-                layout.part(index, block).copy_(numbers.transpose(1, 2))
+                here = layout.part(index, block).transpose(1, 2)
+                torch.add(first, part.places, out=here)
+                here.masked_fill_(part.places < 0, 0)
                 start += copies * entries
             constants[f"_basis_{len(lengths)}"] = basis
             lengths.append(len(batch) * copies * dim)
-        order, zeros = torch.cat(gather).int(), index < 0
+        order = torch.cat(gather).int()
         gathers = not order.equal(torch.arange(len(order), dtype=torch.int32))
         if gathers:
             constants["_gather"] = order
-        index[zeros] = start
         constants["_index"] = index.flatten()
-        return cls(tuple(lengths), gathers, bool(zeros.any())), constants
+        return cls(tuple(lengths), gathers, has_zeros), constants
 
     def __call__(self, coordinates: Tensor, constants: Constants, shape: tuple[int, ...]) -> Tensor:
         if self.gathers:
@@ -236,7 +236,7 @@ class _Products:
         pieces = coordinates.split(self.lengths) if len(self.lengths) > 1 else (coordinates,)
         entries = [_multiply(piece, constants[f"_basis_{k}"]) for k, piece in enumerate(pieces)]
         if self.has_zeros:  # a constant: in half precision the sum of its gradients would overflow
-            entries.append(entries[0].new_zeros(1))
+            entries.insert(0, entries[0].new_zeros(1))
         flat = entries[0] if len(entries) == 1 else torch.cat(entries)
         return flat.index_select(0, constants["_index"]).view(shape)
 

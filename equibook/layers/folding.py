@@ -18,7 +18,8 @@ def fold(network: nn.Module) -> nn.Module:
 
     An equivariant layer expands its coordinates to a weight whenever it is called. A network that
     is not trained any more needs that once. What remains equivariant is the function; the weights of
-    the folded network are free, and training it would lose the symmetry.
+    the folded network are free, and training it would lose the symmetry. A folded convolution with a
+    stride takes images of any size, also of those at which its samples would move with the group.
 
     Args:
         network: a module, with equivariant layers anywhere inside.
@@ -36,7 +37,7 @@ def fold(network: nn.Module) -> nn.Module:
     >>> bool(torch.allclose(plain(x), network(x), atol=1e-6))
     True
 
-    Chapter: Steerable convolution
+    Chapter: Speed
     """
     if isinstance(network, FieldConv2d | Linear):
         return _plain(network)

@@ -30,6 +30,7 @@ class LieGroup(Group):
         size: n.
         algebra: (k, n, n) a basis X_1, …, X_k of the Lie algebra, antisymmetric matrices.
         components: (c, n, n) one element of each component, the identity first.
+        reflects: whether there are elements with determinant −1, in a second component.
 
     >>> G = o2()
     >>> G.algebra.tolist(), len(G.components)
@@ -41,11 +42,7 @@ class LieGroup(Group):
     def __init__(self, name: str, algebra: Tensor, components: Tensor) -> None:
         self.name, self.algebra, self.components = name, algebra, components
         self.size = algebra.shape[-1]
-
-    @property
-    def reflects(self) -> bool:
-        """Whether there are elements with determinant −1, in a second component."""
-        return len(self.components) == 2
+        self.reflects = len(components) == 2
 
     def exp(self, X: Tensor | Sequence[float] | float) -> Tensor:
         r"""The rotation exp(Σ x_i X_i).
