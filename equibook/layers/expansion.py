@@ -9,8 +9,9 @@ with their bases, of those entries that differ, and a look-up carries them to al
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -103,11 +104,24 @@ class _Layout:
     def __init__(self, source: Representation, target: Representation, pixels: int) -> None:
         self.shape = target.dim, source.dim, pixels
         self._rows, self._columns = _intervals(target), _intervals(source)
+        self._heights = [atom.dim for atom, _ in target.summands]
+
+    @property
+    def places(self) -> Iterator[tuple[int, int]]:
+        """The numbers (j, i) of all blocks, by rows."""
+        return product(range(len(self._rows)), range(len(self._columns)))
 
     def part(self, array: Tensor, block: Block) -> Tensor:
         """The view of an array of the weight's shape on a block: (n, W_j.dim, m, V_i.dim, pixels)."""
         n, m = block.copies
         return array[self._rows[block.j], self._columns[block.i]].unflatten(1, (m, -1)).unflatten(0, (n, -1))
+
+    def spread(self, array: Tensor, j: int, i: int, numbers: Tensor) -> None:
+        """Fill the block (j, i) with numbers (rows, columns): the n-th copy of W_j with those of row n, in turn."""
+        part = array[self._rows[j], self._columns[i]]
+        rows, columns = (torch.arange(size) for size in part.shape[:2])
+        chosen = numbers[rows // self._heights[j] % numbers.shape[0]][:, columns % numbers.shape[1]]
+        part.copy_(chosen[..., None])
 
 
 def _intervals(V: Representation) -> list[slice]:
@@ -192,20 +206,23 @@ class _Products:
     An entry that is equal to another one in all elements of a basis is computed once, which between
     regular representations leaves one in |G| where G maps the grid to itself. Blocks with as many copies
     are multiplied with their bases together; smaller bases are filled up with zeros.
+
+    Zeros are looked up too, in columns of zeros, many of them: gradients of zeros that met in one number
+    could overflow in half precision. Where Hom_G is 0 these belong to another block of the same rows, so that
+    a coordinate that is not finite can be found.
     """
 
     lengths: tuple[int, ...]
     gathers: bool
-    has_zeros: bool
 
     @classmethod
     def of(cls, layout: _Layout, parts: list[_Distinct]) -> tuple[_Products, dict[str, Tensor]]:
-        covered = sum(part.copies * part.places.numel() for part in parts)
-        has_zeros = covered < math.prod(layout.shape) or any(bool((part.places < 0).any()) for part in parts)
-        index = torch.zeros(layout.shape, dtype=torch.int32)
+        parts, hosts = _with_hosts(layout, parts)
+        index = torch.empty(layout.shape, dtype=torch.int32)
         constants: dict[str, Tensor] = {}
         lengths: list[int] = []
-        gather, start = [], int(has_zeros)  # a zero stands before all entries
+        gather, start = [], 0
+        last: dict[tuple[int, int], Tensor] = {}  # the last column of each copy
         for batch in _batches(parts):
             copies = batch[0].copies
             dim, entries = (max(sizes) for sizes in zip(*(part.size for part in batch), strict=True))
@@ -216,27 +233,26 @@ class _Products:
                 coordinates = torch.arange(block.start, block.stop).view(copies, used)
                 # behind a copy's own coordinates its first one again, which meets the zeros of the basis
                 gather.append(torch.cat([coordinates, coordinates[:, :1].expand(-1, dim - used)], dim=1).flatten())
-                first = start + entries * torch.arange(copies, dtype=torch.int32).view(*block.copies, 1, 1, 1)
-                here = layout.part(index, block).transpose(1, 2)
-                torch.add(first, part.places, out=here)
-                here.masked_fill_(part.places < 0, 0)
+                first = start + entries * torch.arange(copies, dtype=torch.int32).view(block.copies)
+                torch.add(first[..., None, None, None], part.places, out=layout.part(index, block).transpose(1, 2))
+                last[block.j, block.i] = first + own - 1
                 start += copies * entries
             constants[f"_basis_{len(lengths)}"] = basis
             lengths.append(len(batch) * copies * dim)
+        for (j, i), host in hosts.items():
+            layout.spread(index, j, i, last[host])
         order = torch.cat(gather).int()
         gathers = not order.equal(torch.arange(len(order), dtype=torch.int32))
         if gathers:
             constants["_gather"] = order
         constants["_index"] = index.flatten()
-        return cls(tuple(lengths), gathers, has_zeros), constants
+        return cls(tuple(lengths), gathers), constants
 
     def __call__(self, coordinates: Tensor, constants: Constants, shape: tuple[int, ...]) -> Tensor:
         if self.gathers:
             coordinates = coordinates.index_select(0, constants["_gather"])
         pieces = coordinates.split(self.lengths) if len(self.lengths) > 1 else (coordinates,)
         entries = [_multiply(piece, constants[f"_basis_{k}"]) for k, piece in enumerate(pieces)]
-        if self.has_zeros:  # a constant: in half precision the sum of its gradients would overflow
-            entries.insert(0, entries[0].new_zeros(1))
         flat = entries[0] if len(entries) == 1 else torch.cat(entries)
         return flat.index_select(0, constants["_index"]).view(shape)
 
@@ -254,8 +270,8 @@ class _Distinct(NamedTuple):
 
     Args:
         block: whose entries.
-        columns: what the elements of the basis have in these entries, (dim, columns).
-        places: the column of each entry, (W_j.dim, V_i.dim, pixels), and −1 where all elements are 0.
+        columns: what the elements of the basis have in these entries, (dim, columns); zeros are the last.
+        places: the column of each entry, (W_j.dim, V_i.dim, pixels).
     """
 
     block: Block
@@ -269,14 +285,25 @@ class _Distinct(NamedTuple):
         draw = torch.randn(len(flat), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         near = EQUAL * float(flat.abs().amax())
         kinds, which = (draw @ flat / near).round().unique(return_inverse=True)
+        nothing = int(which[0])
         example = torch.zeros(len(kinds), dtype=torch.long).scatter_(0, which, torch.arange(len(which)))
+        example[nothing] = 0
         apart = ((flat - flat[:, example[which]]).abs().amax(dim=0) > near).nonzero().flatten()
         which[apart] = len(kinds) + torch.arange(len(apart))  # their products are equal by chance
-        example = torch.cat([example, apart])
-        nothing, which = which[0], which[1:]
-        columns = flat[:, example[torch.arange(len(example)) != nothing]]
-        places = torch.where(which == nothing, -1, which - (which > nothing).long())
-        return cls(block, columns, places.int().view(block.basis.shape[1:]))
+        example = torch.cat([example[:nothing], example[nothing + 1 :], apart])
+        places = which[1:] - (which[1:] > nothing).long()
+        zeros = which[1:] == nothing
+        found = cls(block, flat[:, example], places.masked_fill(zeros, len(example)).int().view(block.basis.shape[1:]))
+        return found.with_zeros() if bool(zeros.any()) else found
+
+    @property
+    def has_zeros(self) -> bool:
+        """Whether the last column is one of zeros."""
+        return not bool(self.columns[:, -1].any())
+
+    def with_zeros(self) -> _Distinct:
+        """The same with a last column of zeros."""
+        return self if self.has_zeros else self._replace(columns=F.pad(self.columns, (0, 1)))
 
     @property
     def copies(self) -> int:
@@ -293,6 +320,21 @@ class _Distinct(NamedTuple):
         """Multiplications an entry that are not done twice."""
         dim, columns = self.size
         return dim * (1 - columns / self.places.numel())
+
+
+def _with_hosts(
+    layout: _Layout, parts: list[_Distinct]
+) -> tuple[list[_Distinct], dict[tuple[int, int], tuple[int, int]]]:
+    """For each place where Hom_G is 0 a block with a column of zeros, in the same rows if there is any."""
+    found = {(part.block.j, part.block.i): part for part in parts}
+    hosts = {}
+    for j, i in layout.places:
+        if (j, i) not in found:
+            near = [place for place in found if place[0] == j] or list(found)
+            host = next((place for place in near if found[place].has_zeros), near[0])
+            found[host] = found[host].with_zeros()
+            hosts[j, i] = host
+    return list(found.values()), hosts
 
 
 def _batches(parts: list[_Distinct]) -> list[list[_Distinct]]:

@@ -96,7 +96,8 @@ def train_steps(device: torch.device, rounds: int) -> eq.data.Table:
                 for name, make in row.layers():
                     if name != "escnn":
                         sides[f"{name}, SGD"] = timing.step(make().to(device), x, torch.optim.SGD)
-                times = timing.alternating(sides, device, rounds)
+                # a short step is the most easily disturbed, and many fit in a second
+                times = timing.alternating(sides, device, rounds if side > 8 else 3 * rounds)
                 spent = (timing.milliseconds(times, name) for name in ("plain", "equibook", "escnn"))
                 ours, theirs = timing.ratio(times, "equibook", "plain"), timing.ratio(times, "escnn", "equibook")
                 cheaper = timing.ratio(times, "equibook, SGD", "plain, SGD")
