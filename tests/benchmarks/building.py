@@ -51,15 +51,16 @@ def layers() -> eq.data.Table:
         cases: list[tuple[str, dict[str, str], float | None, int]] = []
         for name, (layer, fiber, target) in SINGLE.items():
             scripts = {library: ONE[library].format(layer=layer, fiber=fiber) for library in LIBRARIES}
-            cases.append((name, scripts, target, 3))
+            cases.append((name, scripts, target, 7))
         for kind, name in (("group", "group convolutions"), ("steerable", "steerable convolutions")):
             count = sum(row.kind == kind for row in GRID)
             scripts = {library: ALL.format(library=library, kind=kind) for library in LIBRARIES}
-            cases.append((f"the {count} {name} of the grid", scripts, None, 1))
+            cases.append((f"the {count} {name} of the grid", scripts, None, 3))
         scripts = {library: ALL.format(library=library, kind="whole") for library in LIBRARIES}
-        cases.append((f"all {len(GRID)} layers of the grid", scripts, GRID_BUILD, 1))
+        cases.append((f"all {len(GRID)} layers of the grid", scripts, GRID_BUILD, 3))
         for name, scripts, target, times in cases:
-            took = {library: median(fresh(scripts[library])[0] for _ in range(times)) for library in LIBRARIES}
+            turns = [{library: fresh(scripts[library])[0] for library in LIBRARIES} for _ in range(times)]
+            took = {library: median(turn[library] for turn in turns) for library in LIBRARIES}
             theirs = took.get("escnn", float("nan"))
             yield name, round(took["equibook"], 3), target or "–", round(theirs, 2), round(theirs / took["equibook"], 1)
 
