@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ..representation import FiniteGroup, LieGroup, Representation, irreps, o2, restrict, so2
+from ..representation.caching import kept
 from ..representation.harmonics import circular_harmonics
 from .convolution import FieldConv2d
 from .inputs import expect_representation
@@ -104,7 +105,7 @@ class Rings:
 
     def basis(self, V: Representation, W: Representation) -> Tensor:
         """An orthonormal basis of the filters V → W: (n, W.dim, V.dim, k²), float64."""
-        return _filters(self, V, W)[0]
+        return _orthonormal(self, V, W)[0]
 
     def starts(self, V: Representation, W: Representation) -> Tensor:
         """What a first draw combines with independent weights: coordinates (filters, n) of the single rings' filters.
@@ -112,7 +113,7 @@ class Rings:
         Neighboring rings overlap, so such a combination is smoother than one of orthonormal filters, and
         commutes better with small turns.
         """
-        return _filters(self, V, W)[1]
+        return _orthonormal(self, V, W)[1]
 
     def samples(self) -> list[tuple[int, Tensor]]:
         """Each ring's harmonics at the pixels: pairs of a frequency f and (dim ℋ_f, k²) values."""
@@ -141,11 +142,8 @@ def _trusted(r: float, half: int) -> float:
     return min(2 * r, 2 if r == half else 2 * r - (r + 1) % 2)
 
 
-def _filters(rings: Rings, V: Representation, W: Representation) -> tuple[Tensor, Tensor]:
-    """Kept: many between small fibers, as layers of SO(2) have them, fewer between large ones."""
-    return (_kept_large if V.dim * W.dim > 64 else _kept)(rings, V, W)
-
-
+# A layer of SO(2) has a basis for each pair of frequencies, all of them small.
+@kept(many=256, few=32, large=lambda rings, V, W: V.dim * W.dim > 64)
 def _orthonormal(rings: Rings, V: Representation, W: Representation) -> tuple[Tensor, Tensor]:
     """The orthonormal basis, and the coordinates in it of the normalized filters of each ring and frequency."""
     found = [_coupling(f, V, W) @ values for f, values in rings.samples()]
@@ -159,10 +157,6 @@ def _orthonormal(rings: Rings, V: Representation, W: Representation) -> tuple[Te
     mix = scaled @ vectors[:, kept].mT if bool(kept.all()) else scaled.mT
     basis = mix @ flat
     return basis.view(-1, *filters.shape[1:]), flat @ basis.mT
-
-
-_kept = lru_cache(maxsize=256)(_orthonormal)
-_kept_large = lru_cache(maxsize=32)(_orthonormal)
 
 
 @lru_cache(maxsize=1024)

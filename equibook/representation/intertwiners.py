@@ -14,6 +14,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from .caching import kept
 from .groups import FiniteGroup, expect_tensor, orbit_representatives
 from .irreps import Irrep, _decompose, _draw
 from .lie import LieGroup
@@ -183,17 +184,10 @@ def _corners(V: Representation) -> Iterator[tuple[Representation, int]]:
             start += atom.dim
 
 
+# A large one may hold two bases of 8 MB and more.
+@kept(many=512, few=16, large=lambda V, W: max(V.dim, W.dim) > 256)
 def _solve(V: Representation, W: Representation) -> _Orbits | _Isotypic:
-    return (_kept_large if max(V.dim, W.dim) > 256 else _kept)(V, W)
-
-
-@lru_cache(maxsize=512)
-def _kept(V: Representation, W: Representation) -> _Orbits | _Isotypic:
     return _Isotypic(V, W) if V.images is None or W.images is None else _orbits(V, W)
-
-
-# Each may hold two bases of 8 MB and more: few are kept.
-_kept_large = lru_cache(maxsize=16)(_kept.__wrapped__)
 
 
 @lru_cache(maxsize=64)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .caching import kept
 from .groups import FiniteGroup, Group, _rotation_matrices, expect_finite
 from .lie import LieGroup
 from .representations import Representation, Sum, _trace, expect_representation
@@ -289,22 +290,15 @@ def _commutant(rho: Irrep) -> Tensor:
     return torch.stack(basis)
 
 
+@kept(many=128, few=8, large=lambda G: G.order > 200)
 def _irrep_matrices(G: FiniteGroup) -> tuple[Tensor, ...]:
-    """The matrices of all elements, (order, d, d) for each irreducible; at most 32 · order² bytes, and kept."""
-    return (_few_irreps if G.order > 200 else _many_irreps)(G)
-
-
-def _find_irreps(G: FiniteGroup) -> tuple[Tensor, ...]:
+    """The matrices of all elements, (order, d, d) for each irreducible; at most 32 · order² bytes."""
     found = _plane_irreps(G.plane) if G.plane is not None and _is_faithful(G.plane) else _split_regular(G)
     # Wedderburn: the group algebra is the sum of the matrix algebras, |G| = Σ d²/e.
     squares = sum(rho.shape[-1] ** 2 / float(_trace(rho).square().mean()) for rho in found)
     if round(squares) != G.order:
         raise RuntimeError(f"The irreducibles found for {G} account for {squares:.1f} of {G.order} dimensions.")
     return found
-
-
-# A hundred small groups fit into the memory of a few large ones.
-_many_irreps, _few_irreps = lru_cache(maxsize=128)(_find_irreps), lru_cache(maxsize=8)(_find_irreps)
 
 
 def _is_faithful(matrices: Tensor) -> bool:
@@ -382,20 +376,15 @@ def _canonical_basis(U: Tensor) -> Tensor:
     return U @ (left @ right)
 
 
+# Making the generator takes longer than drawing a small matrix.
+@kept(many=256, few=0, large=lambda rows, columns, offset=0: rows * columns > 1000)
 def _draw(rows: int, columns: int, offset: int = 0) -> Tensor:
     """A fixed matrix without structure, entries in (−1, 1), the same on every machine and with every version.
 
     NumPy promises that this old generator never changes. A formula such as cos(k²) will not do: its
     matrices of some sizes, 158 × 158 for one, are all but singular.
     """
-    return (_uniform if rows * columns > 1000 else _kept_uniform)(rows, columns, offset)
-
-
-def _uniform(rows: int, columns: int, offset: int) -> Tensor:
     return torch.from_numpy(np.random.RandomState(offset).uniform(-1, 1, (rows, columns)))
-
-
-_kept_uniform = lru_cache(maxsize=256)(_uniform)  # of small ones: making the generator takes longer than drawing
 
 
 def _restrict(G: FiniteGroup, U: Tensor) -> Tensor:

@@ -63,8 +63,9 @@ class LieIrrep(Irrep):
         return self.degree * self.group.algebra if self.degree else torch.zeros(1, 1, 1, dtype=torch.float64)
 
     def _stack(self, elements: Tensor) -> Tensor:
-        proper = self.group.size == 2 and not self.group.reflects
-        det = torch.ones(len(elements), dtype=torch.float64) if proper else torch.linalg.det(elements).sign()
+        det = torch.ones(len(elements), dtype=torch.float64)
+        if self.group.reflects:
+            det = torch.linalg.det(elements).sign()
         if self.group.size == 3:
             turned = wigner(self.degree, elements * det[:, None, None])
             return turned * det[:, None, None] if self.odd else turned

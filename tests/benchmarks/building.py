@@ -7,34 +7,32 @@ from statistics import median
 
 import equibook as eq
 
-from .convolutions import GRID, baselines
+from .convolutions import GRID, Row, baselines
 from .timing import fresh, shown
 
 BUILD, GRID_BUILD, IMPORT = 0.2, 2.0, 0.3  # seconds, targets
 LIBRARIES = ("equibook", *(["escnn"] if baselines is not None else []))
 
-#: One layer from a field to itself: the first of its kind in its process.
+#: One layer from a field to itself, the first of its kind in its process.
 ONE = {
     "equibook": """
-        import equibook as eq
-        V = {fiber}
-        start = time.perf_counter(); eq.{layer}(V, V, 5); took = time.perf_counter() - start""",
+        from tests.benchmarks.convolutions import Row
+        row = {row}
+        V, k, layer = row.fiber, row.kernel_size, row.layer
+        start = time.perf_counter(); layer(V, V, k); took = time.perf_counter() - start""",
     "escnn": """
-        import equibook as eq
         from equibook.baselines import field_type
         from escnn.nn import R2Conv
-        kind = field_type({fiber})
-        start = time.perf_counter(); R2Conv(kind, kind, 5); took = time.perf_counter() - start""",
+        from tests.benchmarks.convolutions import Row
+        row = {row}
+        kind, k = field_type(row.fiber), row.kernel_size
+        start = time.perf_counter(); R2Conv(kind, kind, k); took = time.perf_counter() - start""",
 }
 SINGLE = {
-    "64 regular fields of D4 at 5 × 5": ("GroupConv2d", "64 * eq.regular(eq.dihedral(4))", BUILD),
-    "the same, steerable": ("SteerableConv2d", "64 * eq.regular(eq.dihedral(4))", BUILD),
-    "32 regular fields of C8, steerable": ("SteerableConv2d", "32 * eq.regular(eq.cyclic(8))", BUILD),
-    "32 times the frequencies 0 to 3 of SO(2)": (
-        "SteerableConv2d",
-        "sum((32 * rho for rho in eq.irreps(eq.so2(), 3)[1:]), start=32 * eq.irreps(eq.so2(), 3)[0])",
-        BUILD,
-    ),
+    "64 regular fields of D4 at 5 × 5": Row("group", "D4", 64, 5),
+    "the same, steerable": Row("steerable", "D4", 64, 5),
+    "32 regular fields of C8, steerable": Row("steerable", "C8", 32, 5),
+    "32 times the frequencies 0 to 3 of SO(2)": Row("steerable", "SO(2)", 32, 5),
 }
 #: All layers of the grid, one after the other; each process has imported everything before.
 ALL = """
@@ -49,9 +47,8 @@ def layers() -> eq.data.Table:
 
     def rows() -> Iterator[tuple[object, ...]]:
         cases: list[tuple[str, dict[str, str], float | None, int]] = []
-        for name, (layer, fiber, target) in SINGLE.items():
-            scripts = {library: ONE[library].format(layer=layer, fiber=fiber) for library in LIBRARIES}
-            cases.append((name, scripts, target, 7))
+        for name, row in SINGLE.items():
+            cases.append((name, {library: ONE[library].format(row=row) for library in LIBRARIES}, BUILD, 7))
         for kind, name in (("group", "group convolutions"), ("steerable", "steerable convolutions")):
             count = sum(row.kind == kind for row in GRID)
             scripts = {library: ALL.format(library=library, kind=kind) for library in LIBRARIES}

@@ -42,10 +42,14 @@ class Row:
         G = {"C4": eq.cyclic(4), "D4": eq.dihedral(4), "C8": eq.cyclic(8)}[self.group]
         return self.fields * eq.regular(G)
 
+    @property
+    def layer(self) -> type[eq.GroupConv2d] | type[eq.SteerableConv2d]:
+        """The class of this package."""
+        return {"group": eq.GroupConv2d, "steerable": eq.SteerableConv2d}[self.kind]
+
     def layers(self) -> Iterator[tuple[str, Callable[[], nn.Module]]]:
         """What makes the same convolution three times."""
-        V, k = self.fiber, self.kernel_size
-        ours = {"group": eq.GroupConv2d, "steerable": eq.SteerableConv2d}[self.kind]
+        V, k, ours = self.fiber, self.kernel_size, self.layer
         yield "plain", lambda: nn.Conv2d(V.dim, V.dim, k, padding=k // 2)
         yield "equibook", lambda: ours(V, V, k, padding=k // 2)
         if baselines is not None:
