@@ -284,12 +284,14 @@ class _Distinct(NamedTuple):
         flat = F.pad(block.basis.flatten(1), (1, 0))  # behind a column of zeros
         draw = torch.randn(len(flat), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         near = EQUAL * float(flat.abs().amax())
-        kinds, which = (draw @ flat / near).round().unique(return_inverse=True)
-        nothing = int(which[0])
-        example = torch.zeros(len(kinds), dtype=torch.long).scatter_(0, which, torch.arange(len(which)))
+        products, order = (draw @ flat).sort()
+        kinds = F.pad((products.diff() > near).long(), (1, 0)).cumsum(0)  # a gap begins a new one
+        which = torch.empty_like(order).scatter_(0, order, kinds)
+        nothing, count = int(which[0]), int(kinds[-1]) + 1
+        example = torch.zeros(count, dtype=torch.long).scatter_(0, which, torch.arange(len(which)))
         example[nothing] = 0
         apart = ((flat - flat[:, example[which]]).abs().amax(dim=0) > near).nonzero().flatten()
-        which[apart] = len(kinds) + torch.arange(len(apart))  # their products are equal by chance
+        which[apart] = count + torch.arange(len(apart))  # their products are equal by chance
         example = torch.cat([example[:nothing], example[nothing + 1 :], apart])
         places = which[1:] - (which[1:] > nothing).long()
         zeros = which[1:] == nothing

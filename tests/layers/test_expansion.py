@@ -111,6 +111,13 @@ def test_entries_whose_products_are_equal_by_chance_stay_apart(monkeypatch: pyte
     assert torch.allclose(chance.columns[:, chance.places], block.basis, atol=1e-14)
 
 
+def test_entries_that_differ_by_rounding_are_one() -> None:
+    """Wherever their products lie: none falls between two stools."""
+    values = 0.5 + 0.5 * draw(20_000).abs()
+    basis = torch.cat([values, values * (1 + 2**-52), values * (1 - 2**-52)]).view(1, -1, 1, 1)
+    assert _Distinct.of(Block(0, 0, (1, 1), basis, 0)).size == (1, len(values.unique()))
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e-8, 1e4])
 def test_nearly_equal_entries_stay_apart(scale: float) -> None:
     basis = torch.tensor([1.0, 1.0 + 1e-9, 1.0, 1e-9, 0.0, 0.0], dtype=torch.float64).view(1, 6, 1, 1)
